@@ -1,0 +1,1 @@
+"""The control plane of the farm: builds, leases, ships and judges measurements."""

@@ -1,0 +1,1 @@
+"""Frozen values of the farm and its errors; imports the standard library and ``protos`` only."""

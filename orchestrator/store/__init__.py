@@ -1,0 +1,1 @@
+"""The farm's memory: one contract, and its implementation in SQL."""
