@@ -6,6 +6,7 @@ FarmError
 │   ├── InventoryError         inventory.yaml
 │   ├── MatrixError            a matrix file
 │   └── WorkloadFileError      a workload.yaml, or a program the user named
+├── FarmUnavailable            no orchestrator of this farm answers; exit code 3
 ├── NotFound                   no such run, device, cell, blob
 ├── StateError                 the thing is there, but not in a state for this
 ├── LeaseError
@@ -91,6 +92,10 @@ class MatrixError(UsageError):
 
 class WorkloadFileError(UsageError):
     """A workload.yaml, or a program the user named, is wrong."""
+
+
+class FarmUnavailable(FarmError):  # noqa: N818  # names of the tree are the design's
+    """No orchestrator of this farm answers; it may be gone, so asking the next one can help."""
 
 
 class NotFound(FarmError):  # noqa: N818  # names of the tree are the design's
