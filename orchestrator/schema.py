@@ -1,0 +1,86 @@
+"""The words our schemas are written in: JSON Schema, with ``says`` and ``later`` beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Schema = Mapping[str, Any]
+
+#: Names of workloads, devices, types and parameters become parts of file names and of commands.
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+
+
+def later(reason: str) -> Schema:
+    """A key of the design that this version refuses.
+
+    Args:
+        reason: what takes its place today.
+    """
+    return {"not": {}, "later": reason}
+
+
+def text(says: str) -> Schema:
+    """Text that is not empty."""
+    return {"type": "string", "minLength": 1, "says": says}
+
+
+def whole(low: int, high: int) -> Schema:
+    """A whole number in a range."""
+    return {
+        "type": "integer",
+        "minimum": low,
+        "maximum": high,
+        "says": f"a whole number from {low} to {high}",
+    }
+
+
+def seconds(high: float) -> Schema:
+    """A positive number of seconds."""
+    return {
+        "type": "number",
+        "exclusiveMinimum": 0,
+        "maximum": high,
+        "says": f"a number of seconds above 0, at most {high:g}",
+    }
+
+
+def texts(says: str, *, at_least: int = 1) -> Schema:
+    """A list of text without doubles."""
+    return {
+        "type": "array",
+        "minItems": at_least,
+        "items": {"type": "string", "minLength": 1, "says": "text"},
+        "uniqueItems": True,
+        "says": says,
+    }
+
+
+def flag(says: str = "true or false") -> Schema:
+    """True or false."""
+    return {"type": "boolean", "says": says}
+
+
+def closed(properties: Mapping[str, Schema], says: str, *, required: Sequence[str] = ()) -> Schema:
+    """A map with these keys and no other."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(required),
+        "additionalProperties": False,
+        "says": says,
+    }
+
+
+def named(values: Schema, says: str, *, at_least: int = 0) -> Schema:
+    """A map of names of the user's choice."""
+    return {
+        "type": "object",
+        "propertyNames": {
+            "pattern": NAME_PATTERN,
+            "says": "a name of letters, digits, '.', '_' and '-'",
+        },
+        "additionalProperties": values,
+        "minProperties": at_least,
+        "says": says,
+    }
