@@ -1,0 +1,237 @@
+"""A program of the user's own, a .wasm, a C file or an ELF, as a workload and as a matrix."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from orchestrator.domain.device import Arch, Device
+from orchestrator.domain.errors import MatrixError, UsageError, WorkloadFileError
+from orchestrator.domain.matrix import Counts, MatrixSpec, Mode, Runtime
+from orchestrator.domain.order import ProgramOrder
+from orchestrator.domain.workload import Case, Grant, Limits, Parameter, Value, Workload
+from orchestrator.inventory import Inventory
+from orchestrator.modefile import parse_mode
+from orchestrator.spelling import next_step
+from orchestrator.wasm import MAGIC as WASM_MAGIC
+from orchestrator.wasm import check_runnable, read_module
+from orchestrator.yamlfile import dump_yaml
+
+_ELF_MAGIC = b"\x7fELF"
+#: e_machine of the ELF specification.
+_ELF_MACHINES = {62: Arch.X86_64, 183: Arch.AARCH64, 40: Arch.ARMV7}
+
+
+def program_workload(order: ProgramOrder) -> Workload:
+    """Make a workload of one program: a .wasm, a C file or an ELF.
+
+    Args:
+        order: the program and what it is given.
+
+    Returns:
+        A workload whose parameters show the arguments, stdin and environment, so that results of
+        different ones are told apart.
+
+    Raises:
+        WorkloadFileError: no such program, none of the three kinds, a module that cannot run.
+        UsageError: stdin or a folder is not there, or a guest name leads out.
+    """
+    path = order.path.absolute()
+    kind = program_kind(path)
+    if kind == "module":
+        check_runnable(read_module(path))
+    if order.stdin is not None and not order.stdin.is_file():
+        raise UsageError(f"no file {order.stdin} for --stdin: check the path")
+    return Workload(
+        name=re.sub(r"[^A-Za-z0-9._-]", "-", path.stem).lstrip("._-") or "program",
+        description=f"{path.name}, a program of the user's",
+        folder=path.parent,
+        sources=(path.name,) if kind == "sources" else (),
+        module=path if kind == "module" else None,
+        program=path if kind == "program" else None,
+        parameters=tuple(_told(order)),
+        arguments=tuple(word.replace("{", "{{").replace("}", "}}") for word in order.arguments),
+        environment=dict(order.environment),
+        stdin=None if order.stdin is None else order.stdin.absolute(),
+        grants=tuple(_grant(host, guest) for host, guest in order.directories),
+        limits=Limits() if order.timeout_s is None else Limits(timeout_s=order.timeout_s),
+    )
+
+
+def program_kind(path: Path) -> str:
+    """Say what a program is by its first bytes: ``sources``, ``module`` or ``program``.
+
+    Raises:
+        WorkloadFileError: it is not there, or none of these.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+    except FileNotFoundError:
+        raise WorkloadFileError("no such file: check the path", file=path) from None
+    except OSError as cause:
+        problem = f"cannot be read ({cause.strerror}): name a .wasm, a C file or an ELF"
+        raise WorkloadFileError(problem, file=path) from cause
+    if path.suffix == ".c":
+        return "sources"
+    if path.suffix == ".wasm" or head == WASM_MAGIC:
+        return "module"
+    if head == _ELF_MAGIC:
+        elf_arch(path)
+        return "program"
+    raise WorkloadFileError(
+        "neither a .wasm, nor a C file (.c), nor an ELF: name one of these", file=path
+    )
+
+
+def elf_arch(path: Path) -> Arch:
+    """Say which architecture an ELF is for.
+
+    Raises:
+        WorkloadFileError: not an ELF program of an architecture the farm knows.
+    """
+    with path.open("rb") as file:
+        head = file.read(20)
+    little_endian = len(head) == 20 and head[:4] == _ELF_MAGIC and head[5] == 1
+    arch = _ELF_MACHINES.get(int.from_bytes(head[18:20], "little")) if little_endian else None
+    if arch is None:
+        raise WorkloadFileError(
+            f"not an ELF for {', '.join(Arch)}: build it for one of these", file=path
+        )
+    return arch
+
+
+def _told(order: ProgramOrder) -> Iterable[Parameter]:
+    told: list[tuple[str, Value]] = []
+    if order.arguments:
+        told.append(("arguments", shlex.join(order.arguments)))
+    if order.stdin is not None:
+        told.append(("stdin", order.stdin.name))
+    if order.environment:
+        pairs = (f"{name}={value}" for name, value in sorted(order.environment.items()))
+        told.append(("environment", shlex.join(pairs)))
+    return [Parameter(name, value, (value,)) for name, value in told]
+
+
+def _grant(host: Path, guest: str) -> Grant:
+    pure = PurePosixPath(guest)
+    if pure.is_absolute() or ".." in pure.parts or str(pure) == "." or "\0" in guest:
+        raise UsageError(
+            f"--dir {host}::{guest}: write a relative guest name, such as {host}::{host.name}"
+        )
+    if not host.is_dir():
+        raise UsageError(f"--dir {host}::{guest}: no folder {host}; check the path")
+    return Grant(host.absolute(), str(pure))
+
+
+def program_spec(order: ProgramOrder, inventory: Inventory) -> MatrixSpec:
+    """Make a matrix of one program of the user's.
+
+    Args:
+        order: the program, its input, modes and devices.
+        inventory: the devices it may name.
+
+    Returns:
+        The matrix; ``respec`` of its ``text`` gives the same again.
+
+    Raises:
+        WorkloadFileError: the program cannot be run by any mode.
+        MatrixError: a mode that cannot run this kind of program, an unknown mode or device.
+    """
+    workload = program_workload(order)
+    case = Case(workload, tuple((item.name, item.default) for item in workload.parameters))
+    return MatrixSpec(
+        name=workload.name,
+        cases=(case,),
+        modes=_program_modes(order, workload),
+        targets=_program_devices(order, workload, inventory),
+        counts=Counts(order.attempts, order.warmups, order.repeats),
+        timeout_s=order.timeout_s,
+        text=dump_yaml({"program": _order_to_plain(order)}),
+    )
+
+
+def _program_modes(order: ProgramOrder, workload: Workload) -> tuple[Mode, ...]:
+    fitting = _fitting_runtimes(workload)
+    if not order.modes:
+        return tuple(Mode(runtime) for runtime in fitting)
+    modes = []
+    for label in dict.fromkeys(order.modes):
+        origin = f"--mode {label}"
+        mode = parse_mode(label, origin)
+        if mode.runtime not in fitting:
+            raise MatrixError(
+                f"{origin}: {order.path.name} cannot run so: choose one of {', '.join(fitting)}"
+            )
+        modes.append(mode)
+    return tuple(modes)
+
+
+def _fitting_runtimes(workload: Workload) -> tuple[Runtime, ...]:
+    if workload.program is not None:
+        return (Runtime.NATIVE,)
+    if workload.sources:
+        return tuple(Runtime)
+    module = workload.module
+    if module is not None and read_module(module).simd:
+        # The classic interpreter cannot have SIMD.
+        return (Runtime.FAST, Runtime.AOT)
+    return (Runtime.CLASSIC, Runtime.FAST, Runtime.AOT)
+
+
+def _program_devices(
+    order: ProgramOrder, workload: Workload, inventory: Inventory
+) -> tuple[Device, ...]:
+    devices = {device.name: device for device in inventory.devices}
+    for name in order.devices:
+        if name not in devices:
+            raise MatrixError(
+                f"--device {name}: unknown device '{name}': {next_step(name, devices)}"
+            )
+    chosen = [devices[name] for name in dict.fromkeys(order.devices)] or list(devices.values())
+    if workload.program is None:
+        return tuple(chosen)
+    arch = elf_arch(workload.program)
+    fitting = tuple(device for device in chosen if device.type.arch is arch)
+    if not fitting:
+        raise MatrixError(
+            f"{order.path.name} is for {arch}, and no device here is: name a device that is, or"
+            " build it for theirs"
+        )
+    return fitting
+
+
+def _order_to_plain(order: ProgramOrder) -> dict[str, Any]:
+    return {
+        "path": str(order.path.absolute()),
+        "arguments": list(order.arguments),
+        "environment": dict(order.environment),
+        "stdin": None if order.stdin is None else str(order.stdin.absolute()),
+        "directories": [[str(host.absolute()), guest] for host, guest in order.directories],
+        "modes": list(order.modes),
+        "devices": list(order.devices),
+        "attempts": order.attempts,
+        "warmups": order.warmups,
+        "repeats": order.repeats,
+        "timeout_s": order.timeout_s,
+    }
+
+
+def order_from_plain(plain: Mapping[str, Any]) -> ProgramOrder:
+    """Make an order again of the values in ``program_spec``'s text."""
+    return ProgramOrder(
+        path=Path(plain["path"]),
+        arguments=tuple(plain["arguments"]),
+        environment=plain["environment"],
+        stdin=None if plain["stdin"] is None else Path(plain["stdin"]),
+        directories=tuple((Path(host), guest) for host, guest in plain["directories"]),
+        modes=tuple(plain["modes"]),
+        devices=tuple(plain["devices"]),
+        attempts=plain["attempts"],
+        warmups=plain["warmups"],
+        repeats=plain["repeats"],
+        timeout_s=plain["timeout_s"],
+    )
