@@ -1,0 +1,79 @@
+"""What each mode costs: gemm at a layer's size in all modes, interleaved in one run."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from benchmarks.farms import scratch_farm
+from benchmarks.report import Figure, tell
+
+#: Five fresh processes each, in blocks that hold every mode once.
+MATRIX = """\
+name: benchmark-gemm
+workloads: [gemm]
+modes:
+  - wamr-classic
+  - wamr-fast
+  - wamr-aot[simd=false]
+  - wamr-aot
+  - wamr-aot+kernels
+  - native
+  - {mode: native, cpu: x86-64-v2}
+devices: [local]
+parameters: {size: layer}
+attempts: 5
+warmups: 1
+repeats: 3
+"""
+#: Issue 1 of 6, "must hold".
+KERNEL_LIMIT = 1.05
+SIMD_LIMIT = 1.3
+#: 2 m n k of 128 x 576 x 2704.
+GFLOP = 2 * 128 * 576 * 2704 / 1e9
+
+
+def main() -> int:
+    """Run the matrix, print the table of all modes, judge two ratios."""
+    with scratch_farm() as farm:
+        results = farm.run_matrix(MATRIX)
+    medians = {str(result["mode"]): _median_s(result) for result in results}
+    regions = {result["execute_s"]["region"] for result in results}
+    if len(regions) != 1:
+        print(f"FAIL: medians of different kinds cannot be compared: {sorted(regions)}")
+        return 1
+    return tell(
+        f"gemm 128x576x2704, medians of 5 fresh processes, region {regions.pop()}",
+        [*_table(medians), *_ratios(medians)],
+    )
+
+
+def _median_s(result: dict[str, Any]) -> float:
+    execute = result["execute_s"]
+    return float("nan") if execute is None else float(execute["median"])
+
+
+def _table(medians: dict[str, float]) -> list[Figure]:
+    return [
+        figure
+        for mode, median_s in medians.items()
+        for figure in (
+            Figure(mode, median_s * 1e3, "ms"),
+            Figure(f"{mode}, speed", GFLOP / median_s, "GFLOP/s"),
+        )
+    ]
+
+
+def _ratios(medians: dict[str, float]) -> list[Figure]:
+    native, held = medians["native"], medians["native[cpu=x86-64-v2]"]
+    return [
+        Figure(
+            "AOT with kernel / native", medians["wamr-aot+kernels"] / native, "times", KERNEL_LIMIT
+        ),
+        Figure("AOT SIMD / native x86-64-v2", medians["wamr-aot"] / held, "times", SIMD_LIMIT),
+        Figure("AOT SIMD / native", medians["wamr-aot"] / native, "times"),
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

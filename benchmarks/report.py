@@ -1,0 +1,50 @@
+"""How a benchmark tells: the machine's load, each figure, its limit, and whether it held."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured number."""
+
+    name: str
+    value: float
+    unit: str
+    #: The most it may be; None: told, not judged.
+    limit: float | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is within its limit; a figure that is no number never is."""
+        return self.limit is None or self.value <= self.limit
+
+
+def tell(title: str, figures: Sequence[Figure]) -> int:
+    """Print figures under the machine's load at this moment.
+
+    Returns:
+        The exit code: 0 if every limit holds, else 1.
+    """
+    load = " ".join(f"{one:.2f}" for one in os.getloadavg())
+    print(f"{title}: {_processor()}, {os.cpu_count()} cores, load {load} (1, 5, 15 min)")
+    width = max(len(figure.name) for figure in figures)
+    for figure in figures:
+        limit = "" if figure.limit is None else f"  limit {figure.limit:g} {figure.unit}"
+        verdict = "" if figure.limit is None else ("  pass" if figure.holds else "  FAIL")
+        print(f"  {figure.name:<{width}}  {figure.value:>10.4g} {figure.unit}{limit}{verdict}")
+    failed = [figure.name for figure in figures if not figure.holds]
+    print(f"FAIL: {', '.join(failed)}" if failed else "pass")
+    return 1 if failed else 0
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
