@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,11 +77,17 @@ def _wait_for_devices(farm: ScratchFarm, up: subprocess.Popen[bytes]) -> None:
 
 def _agents(orchestrator: int) -> Iterator[tuple[int, str]]:
     """List the orchestrator's agents: pid, and the device that the agent's configuration names."""
-    children = Path(f"/proc/{orchestrator}/task").glob("*/children")
-    for pid in sorted({int(pid) for file in children for pid in file.read_text().split()}):
-        argv = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").split("\0")
-        if "agent" in argv and "--config" in argv:
-            yield pid, Path(argv[argv.index("--config") + 1]).parent.name
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit():
+            continue
+        try:
+            status = (folder / "status").read_text(encoding="utf-8")
+            argv = (folder / "cmdline").read_text(encoding="utf-8").split("\0")
+        except OSError:
+            continue  # gone meanwhile
+        if f"\nPPid:\t{orchestrator}\n" in status and "agent" in argv and "--config" in argv:
+            config = Path(argv[argv.index("--config") + 1]).read_text(encoding="utf-8")
+            yield int(folder.name), tomllib.loads(config)["device"]
 
 
 def _status_mb(pid: int, field: str) -> float:

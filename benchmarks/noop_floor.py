@@ -1,4 +1,4 @@
-"""The noise floor: what the runner itself costs, from its start as a process to its `end` event."""
+"""The noise floor: what the runner costs, from its start as a process to its `end` event."""
 
 from __future__ import annotations
 
