@@ -14,7 +14,6 @@ from orchestrator.inventory import Inventory
 from orchestrator.matrix import points, same
 from orchestrator.modefile import SCHEMA as MODE_SCHEMA
 from orchestrator.modefile import read_mode
-from orchestrator.programs import order_from_plain, program_spec
 from orchestrator.schema import NAME_PATTERN, Schema, closed, named, seconds, texts, whole
 from orchestrator.selection import (
     DEVICES_SCHEMA,
@@ -250,21 +249,3 @@ def _modes(document: Document) -> tuple[Mode, ...]:
             )
         found.append(mode)
     return tuple(found)
-
-
-def respec(content: str, path: Path, catalogue: Catalogue, inventory: Inventory) -> MatrixSpec:
-    """Make a matrix again of the text that is kept with a run (``MatrixSpec.text``).
-
-    Args:
-        content: the text.
-        path: the name complaints carry.
-        catalogue: today's workloads.
-        inventory: today's devices.
-
-    Raises:
-        MatrixError, WorkloadFileError: what it names is no longer there.
-    """
-    document = parse_yaml(content, path, MatrixError)
-    if isinstance(document.data, dict) and "program" in document.data:
-        return program_spec(order_from_plain(document.data["program"]), inventory)
-    return _matrix(document, catalogue, inventory, ())

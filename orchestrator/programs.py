@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from orchestrator.domain.device import Arch, Device
 from orchestrator.domain.errors import MatrixError, UsageError, WorkloadFileError
@@ -18,7 +17,6 @@ from orchestrator.modefile import parse_mode
 from orchestrator.spelling import next_step
 from orchestrator.wasm import MAGIC as WASM_MAGIC
 from orchestrator.wasm import check_runnable, read_module
-from orchestrator.yamlfile import dump_yaml
 
 _ELF_MAGIC = b"\x7fELF"
 #: e_machine of the ELF specification.
@@ -135,7 +133,7 @@ def program_spec(order: ProgramOrder, inventory: Inventory) -> MatrixSpec:
         inventory: the devices it may name.
 
     Returns:
-        The matrix; ``respec`` of its ``text`` gives the same again.
+        A matrix of one case; it has no file, so no ``text``.
 
     Raises:
         WorkloadFileError: the program cannot be run by any mode.
@@ -150,7 +148,6 @@ def program_spec(order: ProgramOrder, inventory: Inventory) -> MatrixSpec:
         targets=_program_devices(order, workload, inventory),
         counts=Counts(order.attempts, order.warmups, order.repeats),
         timeout_s=order.timeout_s,
-        text=dump_yaml({"program": _order_to_plain(order)}),
     )
 
 
@@ -202,36 +199,3 @@ def _program_devices(
             " build it for theirs"
         )
     return fitting
-
-
-def _order_to_plain(order: ProgramOrder) -> dict[str, Any]:
-    return {
-        "path": str(order.path.absolute()),
-        "arguments": list(order.arguments),
-        "environment": dict(order.environment),
-        "stdin": None if order.stdin is None else str(order.stdin.absolute()),
-        "directories": [[str(host.absolute()), guest] for host, guest in order.directories],
-        "modes": list(order.modes),
-        "devices": list(order.devices),
-        "attempts": order.attempts,
-        "warmups": order.warmups,
-        "repeats": order.repeats,
-        "timeout_s": order.timeout_s,
-    }
-
-
-def order_from_plain(plain: Mapping[str, Any]) -> ProgramOrder:
-    """Make an order again of the values in ``program_spec``'s text."""
-    return ProgramOrder(
-        path=Path(plain["path"]),
-        arguments=tuple(plain["arguments"]),
-        environment=plain["environment"],
-        stdin=None if plain["stdin"] is None else Path(plain["stdin"]),
-        directories=tuple((Path(host), guest) for host, guest in plain["directories"]),
-        modes=tuple(plain["modes"]),
-        devices=tuple(plain["devices"]),
-        attempts=plain["attempts"],
-        warmups=plain["warmups"],
-        repeats=plain["repeats"],
-        timeout_s=plain["timeout_s"],
-    )

@@ -1,0 +1,1 @@
+"""The numbers: statistics, validity, and what is told from them."""
