@@ -1,0 +1,137 @@
+"""Whether an attempt's number may be used, judged from the machine's conditions (D10). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+#: Of the attempt's time that others may use of its core. Two programs sharing a core are off by
+#: half; a timer tick, the kernel's own threads and the agent's own waking stay below this on an
+#: idle machine (seen: 0 to 2 %).
+MOST_BUSY_FRACTION = 0.05
+#: The kernel counts in ticks (10 ms at 100 Hz), at both ends: below this nothing can be told.
+TICKS_OF_DOUBT = 3
+#: Of the attempt's time that the hypervisor may take.
+MOST_STEAL_FRACTION = 0.02
+#: How far the frequency may fall under the governor ``performance``.
+LEAST_FREQUENCY_FRACTION = 0.95
+#: Bits 0 to 3 of a Raspberry Pi's ``get_throttled``: under-voltage, frequency capped, throttled,
+#: soft temperature limit now. Source: Raspberry Pi documentation, vcgencmd get_throttled.
+THROTTLED_NOW = 0b1111
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """The machine at one moment."""
+
+    at_unix_ns: int = 0
+    #: Empty where the machine has none.
+    governor: str = ""
+    frequency_khz: int | None = None
+    temperature_celsius: float | None = None
+    throttled_flags: int | None = None
+    load_1m: float = 0.0
+    steal_ticks: int = 0
+    free_memory_bytes: int = 0
+    swap_in_pages: int = 0
+    swap_out_pages: int = 0
+    #: Of the measured core, all processes.
+    busy_ticks: int = 0
+    #: 0: the ticks are not known.
+    ticks_per_s: int = 0
+
+    def evidence(self) -> Mapping[str, float | str]:
+        """Answer what was seen, for keeping beside the result."""
+        return {name: value for name, value in asdict(self).items() if value not in (None, "")}
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What happened between two readings of the conditions."""
+
+    before: Conditions
+    after: Conditions
+    #: Processor time the measured program itself used.
+    own_cpu_s: float
+    #: The runner's time by the device's monotonic clock.
+    runner_s: float
+    #: The core the program was held to; -1: none.
+    measured_cpu: int
+
+    @property
+    def wall_s(self) -> float:
+        """Time between the readings; at least the runner's, since the wall clock may jump."""
+        return max((self.after.at_unix_ns - self.before.at_unix_ns) / 1e9, self.runner_s)
+
+
+def judge(window: Window, *, shared_machine: bool) -> tuple[str, ...]:
+    """Say why a number may not be used, each reason with its evidence; empty: it is valid.
+
+    Args:
+        window: the conditions around the attempt.
+        shared_machine: the inventory lets other devices measure on this machine meanwhile.
+    """
+    reasons = (
+        "shared: the machine is declared as shared" if shared_machine else "",
+        _throttled(window),
+        _frequency(window),
+        _swapped(window),
+        # Programs on a shared machine are not held to a core: that is the same reason once more.
+        "" if shared_machine else _busy(window),
+        _stolen(window),
+    )
+    return tuple(reason for reason in reasons if reason)
+
+
+def _throttled(window: Window) -> str:
+    before = window.before.throttled_flags or 0
+    after = window.after.throttled_flags or 0
+    # Bits that appeared during the attempt count too: a Pi remembers in its upper bits what passed
+    # in between.
+    seen = ((before | after) & THROTTLED_NOW) | (after & ~before)
+    return f"throttled: flags {before:#x} before, {after:#x} after" if seen else ""
+
+
+def _frequency(window: Window) -> str:
+    before, after = window.before, window.after
+    if before.governor != after.governor:
+        return f"frequency: governor changed from {before.governor} to {after.governor}"
+    if before.governor != "performance" or not before.frequency_khz or not after.frequency_khz:
+        # Other governors move the frequency by design; that is kept as evidence, not judged.
+        return ""
+    if after.frequency_khz < LEAST_FREQUENCY_FRACTION * before.frequency_khz:
+        return f"frequency: fell from {before.frequency_khz} to {after.frequency_khz} kHz"
+    return ""
+
+
+def _swapped(window: Window) -> str:
+    pages_in = window.after.swap_in_pages - window.before.swap_in_pages
+    pages_out = window.after.swap_out_pages - window.before.swap_out_pages
+    if pages_in > 0 or pages_out > 0:
+        return f"swap: {pages_in} pages in, {pages_out} out"
+    return ""
+
+
+def _busy(window: Window) -> str:
+    if window.measured_cpu < 0:
+        return "unpinned: the program was not held to one core"
+    rate = window.after.ticks_per_s
+    if not rate:
+        return ""
+    busy_s = (window.after.busy_ticks - window.before.busy_ticks) / rate
+    other_s = busy_s - window.own_cpu_s
+    if other_s > max(MOST_BUSY_FRACTION * window.wall_s, TICKS_OF_DOUBT / rate):
+        share = 100 * other_s / window.wall_s if window.wall_s else 100
+        return f"busy: others used {share:.0f} % of core {window.measured_cpu}"
+    return ""
+
+
+def _stolen(window: Window) -> str:
+    rate = window.after.ticks_per_s
+    if not rate:
+        return ""
+    stolen_s = (window.after.steal_ticks - window.before.steal_ticks) / rate
+    if stolen_s > max(MOST_STEAL_FRACTION * window.wall_s, TICKS_OF_DOUBT / rate):
+        share = 100 * stolen_s / window.wall_s if window.wall_s else 100
+        return f"steal: the hypervisor took {share:.0f} % of the time"
+    return ""

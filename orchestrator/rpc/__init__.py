@@ -1,0 +1,1 @@
+"""gRPC: what serves agents and the CLI, on a thread of its own; asyncio lives here alone."""
