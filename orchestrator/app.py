@@ -1,0 +1,163 @@
+"""Builds the concrete things of an orchestrator, once, and takes them down in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+
+from orchestrator.blobs import Blobs
+from orchestrator.build.builder import Builder
+from orchestrator.build.modes import why_impossible
+from orchestrator.builds import BuildJobs
+from orchestrator.clock import SystemClock
+from orchestrator.config import FarmConfig, create_farm
+from orchestrator.domain.device import Device
+from orchestrator.inventory import default_inventory_text, read_inventory
+from orchestrator.local_agents import AgentsFor, LocalAgents, local_address
+from orchestrator.locks import hold_lock
+from orchestrator.machine import probe_machine
+from orchestrator.orders import Orders
+from orchestrator.rpc.control import serve_control
+from orchestrator.rpc.server import AgentServer, Listening
+from orchestrator.rpc.uploads import Uploads
+from orchestrator.runlife import RunLife
+from orchestrator.scheduler import Rules, Scheduler
+from orchestrator.service import Farm, LiveFarm
+from orchestrator.store.base import Store
+from orchestrator.store.sql import open_store, upgrade
+from orchestrator.trust import Gatekeeper, create_ca, server_credentials
+from orchestrator.writer import Writer
+
+_HOUSE = Path(__file__).resolve().parent.parent
+#: The C sources of runner and compiler.
+NATIVE = _HOUSE / "native"
+DEMO_MATRIX = _HOUSE / "matrices" / "demo.yaml"
+
+_CLOCK = SystemClock()
+
+
+def new_farm(folder: Path) -> FarmConfig:
+    """Make a farm: its files, its CA and its database with this machine's devices declared.
+
+    Raises:
+        ConfigError: one is there already, or the folder cannot be written; nothing is left behind.
+    """
+    return create_farm(folder, default_inventory_text(probe_machine()), fill=_fill)
+
+
+def _fill(config: FarmConfig) -> None:
+    create_ca(_trust(config), config.farm_id)
+    upgrade(config.database_url)
+    store = open_store(config.database_url)
+    try:
+        with store.transaction() as t:
+            t.declare_devices(read_inventory(config.inventory).devices)
+    finally:
+        store.close()
+
+
+def hold_farm(config: FarmConfig) -> AbstractContextManager[None]:
+    """Be the one orchestrator of a farm, or the one who changes its database.
+
+    Raises:
+        StateError: another process is.
+    """
+    return hold_lock(
+        config.data / "orchestrator.lock",
+        "an orchestrator of this farm is running already (pid {pid}); stop it first",
+    )
+
+
+def open_orders(config: FarmConfig) -> Orders:
+    """Make what reads orders for a farm.
+
+    Raises:
+        InventoryError: its inventory.yaml is wrong.
+    """
+    return Orders(read_inventory(config.inventory), config.workloads, why_impossible)
+
+
+@contextmanager
+def serve(config: FarmConfig, *, with_devices: bool = True) -> Iterator[Farm]:
+    """Be a farm's orchestrator as long as the block lasts; the caller holds the farm.
+
+    Args:
+        config: the farm.
+        with_devices: start this machine's devices and go on with unfinished runs; without, only
+            what is asked for is built.
+
+    Raises:
+        ConfigError: farm.toml, the CA or the address is wrong.
+        InventoryError: inventory.yaml is wrong.
+        StoreError: the database cannot be used.
+        RuntimeMissing: a local device's emulator is not installed.
+    """
+    orders = open_orders(config)
+    with ExitStack() as stack:
+        store = _opened(stack, config, readonly=False)
+        writer = Writer(store)
+        writer.start()
+        stack.callback(writer.stop)
+        devices = orders.inventory.devices
+        writer.call(lambda t: t.declare_devices(devices))
+        blobs = Blobs(config.data / "blobs")
+        scheduler = _scheduler(config, store, devices)
+        server = _server(config, scheduler, writer, blobs)
+        address = server.start()
+        stack.callback(server.stop)
+        jobs = _jobs(config, server, blobs)
+        reader = _opened(stack, config, readonly=True)
+        life = RunLife(reader, server, jobs, orders, _CLOCK, scheduler.activities)
+        if with_devices:
+            _start_agents(stack, config, address, devices)
+            life.continue_unfinished()
+        stack.callback(jobs.close)
+        farm = LiveFarm(orders, life, jobs, address)
+        stack.enter_context(serve_control(farm, config.data))
+        yield farm
+
+
+def _opened(stack: ExitStack, config: FarmConfig, *, readonly: bool) -> Store:
+    store = open_store(config.database_url, readonly=readonly)
+    stack.callback(store.close)
+    return store
+
+
+def _scheduler(config: FarmConfig, store: Store, devices: tuple[Device, ...]) -> Scheduler:
+    rules = Rules(config.lease_s, config.grace_s, config.retries)
+    return Scheduler(store, {device.name: device for device in devices}, rules, _CLOCK)
+
+
+def _server(config: FarmConfig, scheduler: Scheduler, writer: Writer, blobs: Blobs) -> AgentServer:
+    trust = _trust(config)
+    listening = Listening(
+        config.listen, server_credentials(trust), Gatekeeper(trust, config.farm_id)
+    )
+    uploads = Uploads(config.data / "uploads")
+    return AgentServer(scheduler, writer, blobs, uploads, listening, _CLOCK)
+
+
+def _jobs(config: FarmConfig, server: AgentServer, blobs: Blobs) -> BuildJobs:
+    builder = Builder(
+        cache=config.cache,
+        blobs=blobs,
+        native=NATIVE,
+        runtime_sources=config.runtime_sources,
+    )
+    return BuildJobs(builder, lambda made: server.call(lambda t: t.record_provenance(made)))
+
+
+def _start_agents(
+    stack: ExitStack, config: FarmConfig, address: str, devices: tuple[Device, ...]
+) -> None:
+    serves = AgentsFor(
+        config.farm_id, _trust(config), config.data / "agents", local_address(address)
+    )
+    agents = LocalAgents(serves, devices, _CLOCK)
+    agents.start()
+    stack.callback(agents.stop)
+
+
+def _trust(config: FarmConfig) -> Path:
+    return config.data / "trust"

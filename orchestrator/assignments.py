@@ -1,0 +1,68 @@
+"""Writes the order an agent gets for a cell: what was planned, with what was built for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from orchestrator.build.builder import CellArtifacts, StagedFile
+from orchestrator.domain.artifact import Digest
+from orchestrator.domain.matrix import CellPlan
+from orchestrator.domain.workload import Limits
+from orchestrator.store.base import CellOrder
+from protos.farm.v1 import agents_pb2 as pb
+
+_KINDS = {
+    "wasm": pb.ProgramKind.PROGRAM_KIND_WASM,
+    "native": pb.ProgramKind.PROGRAM_KIND_NATIVE,
+}
+
+
+def cell_order(cell: CellPlan, built: CellArtifacts) -> CellOrder:
+    """Join a cell with its artifacts; the attempt's number is put in when it is granted."""
+    return CellOrder(
+        assignment=_assignment(cell, built).SerializeToString(deterministic=True),
+        runner_sha256=built.runner.digest.sha256,
+        program_sha256=built.program.digest.sha256,
+    )
+
+
+def _assignment(cell: CellPlan, built: CellArtifacts) -> pb.Assignment:
+    workload = cell.case.workload
+    return pb.Assignment(
+        runner=_digest(built.runner.digest),
+        kind=_KINDS[built.kind],
+        program=_digest(built.program.digest),
+        program_name=workload.name,
+        arguments=[cell.case.fill(argument) for argument in workload.arguments],
+        environment={name: cell.case.fill(value) for name, value in workload.environment.items()},
+        stdin=None if built.stdin is None else _digest(built.stdin),
+        directories=[_directory(guest, files) for guest, files in built.directories],
+        warmups=cell.counts.warmups,
+        repeats=cell.counts.repeats,
+        limits=_limits(workload.limits, cell.timeout_s),
+        checker=None if built.expected is None else pb.Checker(exact=_digest(built.expected)),
+    )
+
+
+def _digest(digest: Digest) -> pb.Digest:
+    return pb.Digest(sha256=digest.sha256, size_bytes=digest.size_bytes)
+
+
+def _directory(guest: str, files: Iterable[StagedFile]) -> pb.GrantedDirectory:
+    return pb.GrantedDirectory(
+        guest=guest,
+        files=[
+            pb.StagedFile(path=f.path, digest=_digest(f.digest), executable=f.executable)
+            for f in files
+        ],
+    )
+
+
+def _limits(limits: Limits, timeout_s: float) -> pb.Limits:
+    return pb.Limits(
+        timeout_s=timeout_s,
+        memory_bytes=limits.memory_bytes,
+        output_bytes=limits.output_bytes,
+        processes=limits.processes,
+        stack_bytes=limits.stack_bytes,
+    )
