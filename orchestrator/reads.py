@@ -1,0 +1,263 @@
+"""Documents of what the farm knows, as ``--json`` prints them; pure."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from orchestrator.doctor import Finding
+from orchestrator.domain.artifact import Provenance
+from orchestrator.domain.attempt import Finished, Sample
+from orchestrator.domain.device import Device, DeviceStatus
+from orchestrator.domain.matrix import CellPlan
+from orchestrator.domain.order import BuildProgress
+from orchestrator.domain.run import CellResult, Run
+from orchestrator.domain.workload import Workload
+from orchestrator.store.base import AttemptRecord
+
+Document = dict[str, Any]
+
+
+def result_document(result: CellResult) -> Document:
+    """Write one cell as ``farm results list --json`` does, by the design's section 9."""
+    return {
+        "run_id": result.run_id,
+        "cell_id": result.cell_id,
+        "workload": result.workload,
+        "case": dict(result.case),
+        "mode": result.mode,
+        "options": dict(result.options),
+        "device": result.device,
+        "device_type": result.device_type,
+        "arch": result.arch,
+        "emulated": result.emulated,
+        "outcome": None if result.outcome is None else result.outcome.value,
+        "reason": result.reason,
+        "validity": list(result.validity),
+        "attempts": result.attempts,
+        "execute_s": execute_document(result),
+        "load_s": result.load_s,
+        "instantiate_s": result.instantiate_s,
+        "peak_memory_bytes": result.peak_memory_bytes,
+        "artifact": result.artifact,
+        "runtime": result.runtime,
+        "output_digest": result.output_digest,
+        "started_at": instant(result.started_at),
+    }
+
+
+def execute_document(result: CellResult) -> Document:
+    """Summarize the medians of a cell's attempts, in seconds; the attempt is the unit (D6)."""
+    median, q1, q3 = quartiles(result.execute_s)
+    return {
+        "median": median,
+        "q1": q1,
+        "q3": q3,
+        "samples": result.samples,
+        "region": result.region,
+    }
+
+
+def quartiles(values: Sequence[float]) -> tuple[float | None, float | None, float | None]:
+    """Answer median, lower and upper quartile as numpy's default does; None of no value.
+
+    Source: Hyndman and Fan 1996, type 7. ``results/stats.py`` has the same with numpy, which would
+    double the time a
+    ``farm results list`` takes to start.
+    """
+    if not values:
+        return None, None, None
+    if len(values) == 1:
+        return values[0], values[0], values[0]
+    q1, median, q3 = statistics.quantiles(values, n=4, method="inclusive")
+    return median, q1, q3
+
+
+def run_document(run: Run) -> Document:
+    """Write a run as ``farm runs list --json`` does."""
+    return {
+        "run_id": run.run_id,
+        "name": run.name,
+        "state": run.state.value,
+        "created_at": instant(run.created_at),
+        "finished_at": instant(run.finished_at),
+        "priority": run.priority,
+        "cells": {state.value: count for state, count in run.cells.items() if count},
+        "error": run.error,
+    }
+
+
+def order_document(text: str) -> Document:
+    """Write what a run was ordered with, as ``farm runs show --json`` does."""
+    document: Document = json.loads(text)
+    return document
+
+
+def device_document(status: DeviceStatus) -> Document:
+    """Write a device as ``farm devices list --json`` does."""
+    device = status.device
+    return {
+        "device": device.name,
+        "device_type": device.type.name,
+        "arch": device.type.arch.value,
+        "cpu": device.type.cpu,
+        "os_bits": device.type.os_bits,
+        "machine": device.machine,
+        "emulated": device.emulated,
+        "emulator": device.emulator,
+        "share_machine": device.share_machine,
+        "tags": list(device.tags),
+        "state": status.state.value,
+        "health": status.health.value,
+        "hold": status.hold.value,
+        "note": status.note,
+        "fence": status.fence,
+        "seen_at": instant(status.seen_at),
+        "agent_version": status.agent_version,
+    }
+
+
+def cell_document(
+    result: CellResult,
+    attempts: Sequence[tuple[AttemptRecord, Sequence[Sample]]],
+    made: Sequence[Provenance],
+) -> Document:
+    """Write one cell whole, as ``farm results show --json`` does."""
+    return {
+        **result_document(result),
+        "state": result.state.value,
+        "attempts_detail": [attempt_document(attempt, samples) for attempt, samples in attempts],
+        "provenance": [provenance_document(edge) for edge in made],
+    }
+
+
+def attempt_document(attempt: AttemptRecord, samples: Sequence[Sample]) -> Document:
+    """Write one attempt with its raw samples, as ``farm results show --json`` does."""
+    return {
+        "attempt_id": attempt.attempt_id,
+        "block": attempt.block,
+        "device": attempt.device,
+        "machine": attempt.machine,
+        "lease_id": attempt.lease_id,
+        "fence": attempt.fence,
+        "sequence": attempt.sequence,
+        "state": attempt.state.value,
+        "granted_at": instant(attempt.granted_at),
+        "finished": None if attempt.finished is None else _finished(attempt.finished),
+        "samples": [asdict(sample) for sample in samples],
+    }
+
+
+def provenance_document(made: Provenance) -> Document:
+    """Write how an artifact was made."""
+    product = made.product
+    return {
+        "key": made.key,
+        "product": {
+            "sha256": product.digest.sha256,
+            "size_bytes": product.digest.size_bytes,
+            "kind": product.kind.value,
+            "name": product.name,
+            "arch": product.arch,
+        },
+        "tool": made.tool,
+        "tool_sha256": made.tool_sha256,
+        "argv": list(made.argv),
+        "ingredients": [
+            {"role": i.role, "name": i.name, **asdict(i.digest)} for i in made.ingredients
+        ],
+        "wall_s": made.wall_s,
+        "made_at": instant(made.made_at),
+    }
+
+
+def instant(moment: datetime | None) -> str | None:
+    """Write an instant as ISO 8601 in UTC."""
+    return None if moment is None else moment.astimezone(UTC).isoformat()
+
+
+def _finished(finished: Finished) -> Document:
+    return {
+        "outcome": finished.outcome.value,
+        "reason": finished.reason,
+        "validity": list(finished.validity),
+        "exit_code": finished.exit_code,
+        "signal": finished.signal,
+        "trap": finished.trap,
+        "region": finished.region,
+        "numbers": dict(finished.numbers),
+        "output": None if finished.output is None else asdict(finished.output),
+        "output_truncated": finished.output_truncated,
+        "boot_id": finished.boot_id,
+        "runner_started_ns": finished.runner_started_ns,
+        "runner_ended_ns": finished.runner_ended_ns,
+        "started_at": instant(finished.started_at),
+        "ended_at": instant(finished.ended_at),
+        "runner_version": finished.runner_version,
+        "adopted": finished.adopted,
+        "conditions": {when: dict(values) for when, values in finished.conditions.items()},
+    }
+
+
+def workload_document(workload: Workload) -> Document:
+    """Write a workload as ``farm workloads list --json`` does."""
+    program = workload.module or workload.program
+    return {
+        "workload": workload.name,
+        "description": workload.description,
+        "folder": str(workload.folder),
+        "sources": list(workload.sources),
+        "program": None if program is None else str(program),
+        "parameters": {
+            p.name: {"default": p.default, "values": list(p.values)} for p in workload.parameters
+        },
+        "arguments": list(workload.arguments),
+        "environment": dict(workload.environment),
+        "kernels": {name: list(variants) for name, variants in workload.kernels.items()},
+        "flags": list(workload.flags),
+        "output": workload.expected,
+        "limits": asdict(workload.limits),
+    }
+
+
+def build_document(progress: BuildProgress) -> Document:
+    """Write a build as ``farm build --json`` does."""
+    return {"steps": [asdict(step) for step in progress.steps], "error": progress.error}
+
+
+def finding_document(finding: Finding) -> Document:
+    """Write what was found of one need as ``farm doctor --json`` does."""
+    return {**asdict(finding), "present": finding.present}
+
+
+def takers(cell: CellPlan, devices: Sequence[Device]) -> list[str]:
+    """Name the devices that could take a cell."""
+    if cell.impossible:
+        return []
+    return [
+        device.name
+        for device in devices
+        if device.type == cell.device_type and cell.device_name in {None, device.name}
+    ]
+
+
+def plan_document(cell: CellPlan, devices: Sequence[Device]) -> Document:
+    """Write a planned cell as ``farm plan --json`` does."""
+    return {
+        "key": cell.key,
+        "workload": cell.case.workload.name,
+        "case": dict(cell.case.parameters),
+        "mode": cell.mode.label,
+        "options": cell.mode.options,
+        "device": cell.device_name,
+        "device_type": cell.device_type.name,
+        "arch": cell.device_type.arch.value,
+        **asdict(cell.counts),
+        "timeout_s": cell.timeout_s,
+        "devices": takers(cell, devices),
+        "impossible": cell.impossible,
+    }
