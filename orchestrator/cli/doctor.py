@@ -1,0 +1,30 @@
+"""``farm doctor``: what this machine has and lacks."""
+
+from __future__ import annotations
+
+import typer
+
+from orchestrator.cli import view
+from orchestrator.cli.options import JsonOption, new_app
+
+app = new_app()
+
+
+@app.command()
+def doctor(as_json: JsonOption = False) -> None:
+    """Say what this machine has and lacks for which feature, with the command that brings it.
+
+    Exits with 3 if something is missing without which the farm cannot build.
+    """
+    from orchestrator.doctor import examine
+    from orchestrator.reads import finding_document
+
+    findings = examine()
+    if as_json:
+        view.document([finding_document(finding) for finding in findings])
+    else:
+        from orchestrator.cli.details import findings_table
+
+        view.table(findings_table(findings))
+    if not all(finding.present or finding.optional for finding in findings):
+        raise typer.Exit(3)

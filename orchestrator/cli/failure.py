@@ -1,0 +1,78 @@
+"""How a failure is told: a line and an exit code; for a bug, a file with the traceback too."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+
+import typer
+
+from orchestrator.cli import view
+from orchestrator.cli.main import BUG
+from orchestrator.domain.errors import ConfigError, FarmError
+
+
+def tell(error: Exception, arguments: list[str]) -> int:
+    """Say on stderr what went wrong.
+
+    Args:
+        error: what ended the command.
+        arguments: the command, kept with a bug.
+
+    Returns:
+        The exit code.
+    """
+    if isinstance(error, FarmError):
+        view.complain(str(error))
+        return error.exit_code
+    if isinstance(error, typer.TyperException):
+        view.complain(_mistake(error))
+        return error.exit_code
+    if isinstance(error, typer.Abort):
+        return 1
+    view.complain(
+        f"a bug in farm ({_one_line(error)}); the details are in {_keep(error, arguments)}"
+    )
+    return BUG
+
+
+def _mistake(error: typer.TyperException) -> str:
+    """Say in one line what the parser did not like."""
+    context: typer.Context | None = getattr(error, "ctx", None)
+    command = "farm" if context is None else context.command_path
+    said = " ".join(error.format_message().split()).rstrip(".")
+    return f"{said}; see: {command} --help"
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}"[:300] if text else type(error).__name__
+
+
+def _keep(error: Exception, arguments: list[str]) -> str:
+    """Write the traceback where it can be found; into the farm's data folder if there is one."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    name = f"farm-bug-{stamp}-{os.getpid()}.txt"
+    text = f"farm {' '.join(arguments)}\n\n" + "".join(traceback.format_exception(error))
+    for folder in _folders():
+        try:
+            path = folder / name
+            path.write_text(text)
+        except OSError:
+            continue
+        return str(path)
+    view.complain(text)
+    return "the lines above"
+
+
+def _folders() -> list[Path]:
+    from orchestrator.cli.session import this_farm
+
+    temporary = Path(tempfile.gettempdir())
+    try:
+        return [this_farm().data, temporary]
+    except ConfigError:
+        return [temporary]

@@ -1,0 +1,79 @@
+"""``farm runs``: orders, and how far they came."""
+
+from __future__ import annotations
+
+import typer
+
+from orchestrator.cli import session, view
+from orchestrator.cli.options import (
+    FarmOption,
+    JsonOption,
+    LimitOption,
+    OffsetOption,
+    new_app,
+    page_limit,
+)
+
+app = new_app()
+
+
+@app.callback()
+def _runs() -> None:
+    """List, show and cancel runs."""
+
+
+@app.command("list")
+def list_(
+    farm: FarmOption = None,
+    as_json: JsonOption = False,
+    limit: LimitOption = None,
+    offset: OffsetOption = 0,
+) -> None:
+    """List runs, newest first."""
+    from orchestrator.reads import run_document
+
+    with session.reading(farm) as store:
+        runs = store.runs(limit=page_limit(limit, as_json), offset=offset)
+    if as_json:
+        view.document([run_document(run) for run in runs])
+        return
+    from orchestrator.cli.tables import runs_table
+
+    view.table(runs_table(runs))
+
+
+@app.command()
+def show(run: int, farm: FarmOption = None, as_json: JsonOption = False) -> None:
+    """Show one run, its order and its results."""
+    from orchestrator.reads import order_document, result_document, run_document
+    from orchestrator.store.base import ResultFilter
+
+    with session.reading(farm) as store:
+        found, order = store.run(run), store.run_spec(run)
+        results = store.results(ResultFilter(run_id=run))
+    if as_json:
+        cells = [result_document(result) for result in results]
+        view.document({**run_document(found), "order": order_document(order), "results": cells})
+        return
+    from orchestrator.cli.tables import cells_line, results_table
+
+    view.say(f"run {run}: {found.name}, {found.state}, {cells_line(found)}")
+    if found.error:
+        view.say(found.error)
+    view.table(results_table(results))
+
+
+@app.command()
+def cancel(run: int, farm: FarmOption = None) -> None:
+    """Stop a run: what has not begun never will, what runs is stopped."""
+    config = session.this_farm(farm)
+    from orchestrator.cli.follow import wait_until_over
+
+    with session.reading(farm) as store:
+        store.run(run)  # a run that is not there needs no orchestrator to say so
+    with session.changing(config) as reached:
+        reached.farm.cancel(run)
+        if not wait_until_over(reached.farm, run):
+            view.note(f"run {run} still stops; see: farm runs show {run}")
+            raise typer.Exit(3)
+    view.note(f"run {run} is cancelled; take it up again with: farm run --resume {run}")

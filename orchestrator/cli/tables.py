@@ -1,0 +1,245 @@
+"""What a table says, before anything draws it; pure, from the store's frozen values."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orchestrator.cli import words
+from orchestrator.domain.device import DeviceStatus
+from orchestrator.domain.order import BuildStep
+from orchestrator.domain.run import CellResult, Run
+from orchestrator.reads import quartiles
+from protos.states import CellState, Hold, Outcome
+
+#: What ``CellResult.validity`` says of a number that may be used.
+_VALID = ((), ("valid",))
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column."""
+
+    name: str
+    right: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Rows under a title; an empty title: the table has no parts."""
+
+    title: str
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with its parts."""
+
+    columns: tuple[Column, ...]
+    sections: tuple[Section, ...]
+    #: What is said when there is no row.
+    empty: str = "nothing"
+
+    @property
+    def size(self) -> int:
+        """All its rows."""
+        return sum(len(section.rows) for section in self.sections)
+
+
+_RESULT_COLUMNS = (
+    Column("mode"),
+    Column("cell", right=True),
+    Column("median", right=True),
+    Column("spread", right=True),
+    Column("x native", right=True),
+    Column("memory", right=True),
+    Column("outcome"),
+)
+
+
+def results_table(results: Sequence[CellResult]) -> Table:
+    """Lay out cells: a part per run, case and device, a row per mode.
+
+    A ratio stands only within a part, so never between an emulated and a real device, and only
+    between equal regions.
+    """
+    parts: dict[tuple[object, ...], list[CellResult]] = {}
+    for result in results:
+        parts.setdefault(_part(result), []).append(result)
+    several_runs = len({result.run_id for result in results}) > 1
+    sections = (
+        Section(_title(cells[0], several_runs), tuple(_rows(cells))) for cells in parts.values()
+    )
+    return Table(_RESULT_COLUMNS, tuple(sections), "no results yet; measure with: farm run MATRIX")
+
+
+def _part(result: CellResult) -> tuple[object, ...]:
+    case = tuple(sorted(result.case.items()))
+    place = result.device or result.device_type
+    return (result.run_id, result.workload, case, place, result.emulated)
+
+
+def _title(result: CellResult, with_run: bool) -> str:
+    place = result.device or f"any {result.device_type}"
+    mark = ", emulated" if result.emulated else ""
+    run = f"run {result.run_id}: " if with_run else ""
+    what = words.case(result.workload, result.case)
+    return f"{run}{what} on {place} ({result.arch}{mark})"
+
+
+def _rows(cells: Sequence[CellResult]) -> list[tuple[str, ...]]:
+    native = next((cell for cell in cells if cell.mode == "native"), None)
+    return [
+        (
+            cell.mode,
+            str(cell.cell_id),
+            words.seconds(quartiles(cell.execute_s)[0]),
+            _spread(cell),
+            words.ratio(relative(cell, native)),
+            words.size(cell.peak_memory_bytes),
+            outcome(cell),
+        )
+        for cell in cells
+    ]
+
+
+def _spread(cell: CellResult) -> str:
+    """Half the distance between the attempts' quartiles, in percent of their median."""
+    median, q1, q3 = quartiles(cell.execute_s)
+    if len(cell.execute_s) < 2 or not median or q1 is None or q3 is None:
+        return words.NOTHING
+    return f"±{50 * (q3 - q1) / median:.1f} %"
+
+
+def relative(cell: CellResult, native: CellResult | None) -> float | None:
+    """Say how many times as long as native a cell took; None where the two cannot be compared."""
+    if native is None or not (_usable(cell) and _usable(native)):
+        return None
+    if cell.region != native.region or cell.emulated != native.emulated:
+        return None
+    base_s = statistics.median(native.execute_s)
+    return statistics.median(cell.execute_s) / base_s if base_s > 0 else None
+
+
+def _usable(cell: CellResult) -> bool:
+    return bool(cell.execute_s) and cell.outcome is Outcome.SUCCEEDED and cell.validity in _VALID
+
+
+def outcome(cell: CellResult) -> str:
+    """Say how a cell ended, or where it stands."""
+    what = cell.state.value if cell.outcome is None else cell.outcome.value
+    reason = words.first_line(cell.reason)
+    said = f"{what}: {reason}" if reason else what
+    doubts = "" if cell.validity in _VALID else f" [not valid: {', '.join(cell.validity)}]"
+    return said + doubts
+
+
+def is_failure(cell: CellResult) -> bool:
+    """Say whether a cell makes its run's exit code 1; one that is impossible does not."""
+    if cell.state is CellState.DONE:
+        return cell.outcome is not Outcome.SUCCEEDED
+    return cell.state is not CellState.IMPOSSIBLE
+
+
+def runs_table(runs: Sequence[Run]) -> Table:
+    """Lay out runs, a row each."""
+    columns = (
+        Column("run", right=True),
+        Column("name"),
+        Column("state"),
+        Column("cells"),
+        Column("ordered"),
+        Column("finished"),
+    )
+    rows = tuple(
+        (
+            str(run.run_id),
+            run.name,
+            run.state.value,
+            cells_line(run),
+            words.moment(run.created_at),
+            words.moment(run.finished_at),
+        )
+        for run in runs
+    )
+    return plain_table(columns, rows, "no runs yet; order one with: farm run MATRIX")
+
+
+def cells_line(run: Run) -> str:
+    """Say how the cells of a run stand: ``12: 10 done, 2 failed``."""
+    parts = ", ".join(f"{count} {state.value}" for state, count in run.cells.items() if count)
+    return f"{run.size}: {parts}" if parts else "0"
+
+
+def devices_table(devices: Sequence[DeviceStatus]) -> Table:
+    """Lay out devices, a row each."""
+    columns = (
+        Column("device"),
+        Column("type"),
+        Column("arch"),
+        Column("cpu"),
+        Column("machine"),
+        Column("state"),
+        Column("health"),
+        Column("seen"),
+        Column("note"),
+    )
+    rows = tuple(
+        (
+            status.device.name + (" (emulated)" if status.device.emulated else ""),
+            status.device.type.name,
+            status.device.type.arch.value,
+            status.device.type.cpu,
+            status.device.machine,
+            _state(status),
+            status.health.value,
+            words.moment(status.seen_at),
+            status.note,
+        )
+        for status in devices
+    )
+    return plain_table(columns, rows, "no devices; declare some in inventory.yaml")
+
+
+def _state(status: DeviceStatus) -> str:
+    if status.hold is Hold.NONE:
+        return status.state.value
+    return f"{status.state.value}, {status.hold.value}"
+
+
+def build_table(steps: Sequence[BuildStep]) -> Table:
+    """Lay out what a build made or knew."""
+    columns = (
+        Column("artifact"),
+        Column("state"),
+        Column("digest"),
+        Column("size", right=True),
+        Column("time", right=True),
+        Column("why"),
+    )
+    rows = tuple(
+        (
+            step.name,
+            step.state,
+            words.digest(step.sha256),
+            words.size(step.size_bytes) if step.sha256 else words.NOTHING,
+            words.seconds(step.elapsed_s) if step.state != "known" else words.NOTHING,
+            words.first_line(step.error) or step.reason,
+        )
+        for step in steps
+    )
+    return plain_table(columns, rows, "nothing to build")
+
+
+def plain_table(
+    columns: tuple[Column, ...], rows: tuple[tuple[str, ...], ...], empty: str
+) -> Table:
+    """Make a table without parts."""
+    return Table(columns, (Section("", rows),) if rows else (), empty)
+
+
+def pairs_table(pairs: Sequence[tuple[str, str]]) -> Table:
+    """Lay out names and values."""
+    return plain_table((Column(""), Column("")), tuple(pairs), "nothing")
