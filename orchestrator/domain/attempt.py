@@ -45,6 +45,8 @@ class Finished:
     numbers: Mapping[str, float] = field(default_factory=dict)
     output: Digest | None = None
     output_truncated: bool = False
+    #: What was uploaded besides: ``stdout``, ``stderr``, ``messages``.
+    logs: Mapping[str, Digest] = field(default_factory=dict)
     boot_id: str = ""
     runner_started_ns: int = 0
     runner_ended_ns: int = 0

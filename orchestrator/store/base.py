@@ -16,7 +16,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from orchestrator.domain.artifact import Artifact, Provenance
@@ -35,6 +35,9 @@ class CellOrder:
     assignment: bytes
     runner_sha256: str
     program_sha256: str
+    #: What else it is given, role -> sha256: ``stdin``, ``expected``, ``data/model.bin``. Numbers
+    #: measured with other inputs are never compared. All these artifacts are recorded before.
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +94,7 @@ class Transaction(ABC):
         """
 
     @abstractmethod
-    def see_device(
-        self, device: str, now: datetime, *, agent_version: str, boot_id: str
-    ) -> None:
+    def see_device(self, device: str, now: datetime, *, agent_version: str, boot_id: str) -> None:
         """Note contact: ``seen_at``, and offline becomes idle, or leased where a lease is still held."""
 
     @abstractmethod
@@ -177,7 +178,9 @@ class Transaction(ABC):
         """
 
     @abstractmethod
-    def note_progress(self, device: str, attempt_id: int, fence: int, told: AttemptState, now: datetime) -> None:
+    def note_progress(
+        self, device: str, attempt_id: int, fence: int, told: AttemptState, now: datetime
+    ) -> None:
         """Take an agent's word on an attempt of its own; echoes, settled and foreign attempts change nothing."""
 
     @abstractmethod

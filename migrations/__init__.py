@@ -1,0 +1,44 @@
+"""Revisions of the database's schema, applied by Alembic inside a transaction of the caller's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection
+
+from orchestrator.domain.errors import SchemaMismatch
+
+#: Where the revisions are, wherever the package is installed.
+FOLDER = Path(__file__).parent
+
+
+def config(connection: Connection | None = None) -> Config:
+    """Tell Alembic where the revisions are, and which connection to use."""
+    made = Config(attributes={"connection": connection})
+    made.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    return made
+
+
+def apply(connection: Connection) -> list[str]:
+    """Bring a database to the newest revision.
+
+    Returns:
+        The revisions applied, oldest first.
+
+    Raises:
+        SchemaMismatch: the database has a revision this version does not know.
+    """
+    before = MigrationContext.configure(connection).get_current_revision()
+    scripts = ScriptDirectory.from_config(config())
+    try:
+        steps = [one.revision for one in scripts.iterate_revisions("head", before or "base")]
+    except CommandError as error:
+        msg = f"schema {before} was made by a newer farm: use that one"
+        raise SchemaMismatch(msg) from error
+    command.upgrade(config(connection), "head")
+    return steps[::-1]

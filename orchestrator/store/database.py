@@ -1,0 +1,175 @@
+"""One connection to a database: its transactions, and its complaints in the farm's words."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Engine,
+    Executable,
+    RootTransaction,
+    Table,
+    select,
+)
+from sqlalchemy.exc import DBAPIError
+
+from orchestrator.domain.errors import StoreError
+from orchestrator.store import sqlite
+
+Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+
+
+class Database:
+    """A connection held open; threads take turns, a transaction each.
+
+    A transaction in which the database failed is over: whatever is asked of it afterwards raises
+    the same error, so that nothing of it can become durable by accident.
+    """
+
+    def __init__(self, engine: Engine, *, readonly: bool) -> None:
+        self._engine = engine
+        self._readonly = readonly
+        self._failure: StoreError | None = None
+        self._lock = threading.RLock()
+        self._connection = self._connect()
+
+    @property
+    def name(self) -> str:
+        """The database, for people; without its password."""
+        return self._engine.url.render_as_string(hide_password=True)
+
+    def execute(
+        self, statement: Executable, parameters: Parameters | None = None
+    ) -> CursorResult[Any]:
+        """Run one statement in the transaction that is open.
+
+        Raises:
+            StoreUnavailable: the database is locked, full or away.
+            SchemaMismatch: a table or column is not there.
+        """
+        if self._failure is not None:
+            raise self._failure
+        with self._translated():
+            return self._connection.execute(statement, parameters)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """See one state of the database throughout; inside a writing transaction, its own."""
+        with self._lock:
+            if self._connection.in_transaction():
+                yield
+                return
+            transaction = self._begin(sqlite.READ)
+            try:
+                yield
+            finally:
+                self._undo(transaction)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Write durably, or not at all."""
+        with self._lock:
+            if self._readonly or self._connection.in_transaction():
+                msg = "a transaction on a read-only store, or inside another one"
+                raise RuntimeError(msg)
+            transaction = self._begin(sqlite.WRITE)
+            try:
+                yield
+                self._commit(transaction)
+            except BaseException:
+                self._undo(transaction)
+                raise
+
+    @contextmanager
+    def nested(self) -> Iterator[None]:
+        """Undo what is written inside, and only that, if the block raises."""
+        with self._translated():
+            savepoint = self._connection.begin_nested()
+        try:
+            yield
+        except BaseException:
+            # After a failure the database may have undone everything, savepoints included.
+            if self._failure is None:
+                savepoint.rollback()
+            raise
+        if self._failure is not None:
+            raise self._failure
+        with self._translated():
+            savepoint.commit()
+
+    def insert(self, table: Table, values: Mapping[str, Any]) -> int:
+        """Add one row; answers its number."""
+        key = self.execute(table.insert(), values).inserted_primary_key
+        if key is None:
+            msg = f"{table.name} numbers no rows"
+            raise TypeError(msg)
+        return int(key[0])
+
+    def intern(self, table: Table, key: Mapping[str, Any], **rest: Any) -> int:
+        """Answer the number of the row with this key, adding it with the rest if it is new."""
+        same = (table.c[name] == value for name, value in key.items())
+        found = self.execute(select(table.c.id).where(*same)).scalar()
+        return int(found) if found is not None else self.insert(table, {**key, **rest})
+
+    def migrate(self, apply: Callable[[Connection], list[str]]) -> list[str]:
+        """Let a migration work in the transaction that is open; answers the revisions applied."""
+        with self._translated():
+            return apply(self._connection)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._connection.close()
+        self._engine.dispose()
+
+    def _connect(self) -> Connection:
+        with self._translated():
+            return self._engine.connect()
+
+    def _begin(self, how: str) -> RootTransaction:
+        self._failure = None
+        self._connection.execution_options(**{sqlite.BEGIN: how})
+        with self._translated():
+            return self._connection.begin()
+
+    def _commit(self, transaction: RootTransaction) -> None:
+        if self._failure is not None:
+            raise self._failure
+        with self._translated():
+            transaction.commit()
+
+    def _undo(self, transaction: RootTransaction) -> None:
+        self._failure = None
+        if transaction.is_valid or transaction.is_active:
+            with self._translated():
+                transaction.rollback()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn the database's own complaints into the farm's; what is a bug stays one."""
+        try:
+            yield
+        except DBAPIError as error:
+            found = _complaint(self.name, error)
+            if found is None:
+                raise
+            self._failure = found
+            raise found from error
+
+
+class Access:
+    """What the rooms of the store have in common: the database they work on."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+
+def _complaint(name: str, error: DBAPIError) -> StoreError | None:
+    if isinstance(error.orig, sqlite3.Error):
+        return sqlite.complaint(name, error.orig)
+    return None
