@@ -1,0 +1,1 @@
+"""Probes of a device's lasting properties."""

@@ -1,0 +1,155 @@
+"""How an attempt ended, decided from what is known of it; pure."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from enum import StrEnum
+
+from agent.events import End, EventLog
+from agent.order import Limits
+from protos.states import Outcome
+
+
+class StopCause(StrEnum):
+    """Why an attempt was ended from outside."""
+
+    ORDERED = "stopped as ordered"
+    LEASE_OVER = "its lease is over"
+    NO_CONTACT = "no contact with the orchestrator for longer than the lease allows"
+    OVERDUE = "the runner did not end it at its time limit"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An outcome and, unless it succeeded, why."""
+
+    outcome: Outcome
+    reason: str = ""
+    #: More was printed than the limit allows.
+    output_truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known when an attempt is over."""
+
+    log: EventLog
+    limits: Limits
+    #: Warmups and repeats together.
+    ordered: int
+    #: Who ended it from outside; None: nobody.
+    stopped: StopCause | None
+    #: sha256 of each repeat's output, in order.
+    outputs: tuple[str, ...]
+    #: sha256 the output must have; None: any.
+    expected: str | None
+    #: How the runner itself ended, as far as known: ``signal 9``, ``exit code 2: bad option``.
+    runner_end: str
+
+
+def decide(known: Evidence) -> Verdict:
+    """Judge an attempt; the first rule that fits counts.
+
+    From outside in: who stopped it, whether the runner did its job, which limit it hit, how the
+    program ended, and only then whether its output is right.
+    """
+    if known.stopped is not None:
+        return stopped_verdict(known.stopped)
+    if known.log.start is None:
+        return Verdict(
+            Outcome.INFRASTRUCTURE_FAILED, _because("the runner did not start", known.runner_end)
+        )
+    if known.log.end is None:
+        return Verdict(
+            Outcome.INFRASTRUCTURE_FAILED,
+            _because("the runner was lost without a last word", known.runner_end),
+        )
+    return _judge_end(known.log.end, known.limits) or _judge_output(known)
+
+
+def stopped_verdict(cause: StopCause) -> Verdict:
+    """Judge an attempt that was ended from outside: cancelled by a wish, or failed by the farm."""
+    ordered = cause is StopCause.ORDERED
+    return Verdict(Outcome.CANCELLED if ordered else Outcome.INFRASTRUCTURE_FAILED, str(cause))
+
+
+def _because(what: str, why: str) -> str:
+    return f"{what}: {why}" if why else what
+
+
+def _judge_end(end: End, limits: Limits) -> Verdict | None:
+    """Judge how the program ended; None: well."""
+    if end.limit:
+        return _judge_limit(end, limits)
+    if end.trap:
+        return Verdict(Outcome.WORKLOAD_FAILED, _because("trap", end.trap))
+    if end.stage not in ("execute", "done"):
+        return _judge_stage(end)
+    if end.signal:
+        return Verdict(Outcome.WORKLOAD_FAILED, f"ended by {_signal_name(end.signal)}")
+    if end.exit_code:
+        return Verdict(Outcome.WORKLOAD_FAILED, f"exit code {end.exit_code}")
+    if end.stage != "done":
+        return Verdict(Outcome.INFRASTRUCTURE_FAILED, _because("the runner gave up", end.message))
+    return None
+
+
+def _judge_limit(end: End, limits: Limits) -> Verdict:
+    failed = Outcome.WORKLOAD_FAILED
+    match end.limit:
+        case "time":
+            return Verdict(Outcome.TIMED_OUT, f"ran longer than {limits.timeout_s:g} s")
+        case "memory":
+            return Verdict(failed, f"wanted more memory than {limits.memory_bytes} bytes")
+        case "output":
+            return Verdict(failed, f"wrote more than {limits.output_bytes} bytes", True)
+        case "processes":
+            return Verdict(failed, f"wanted more than {limits.processes} processes")
+        case _:
+            return Verdict(
+                Outcome.INFRASTRUCTURE_FAILED,
+                _because(f"ended by somebody else ({end.limit})", end.message),
+            )
+
+
+def _judge_stage(end: End) -> Verdict:
+    """Judge a program that never came to execute."""
+    match end.stage:
+        case "load":
+            return Verdict(Outcome.UNSUPPORTED, _because("the runner cannot load it", end.message))
+        case "instantiate":
+            return Verdict(
+                Outcome.WORKLOAD_FAILED, _because("cannot be instantiated", end.message)
+            )
+        case _:
+            return Verdict(
+                Outcome.INFRASTRUCTURE_FAILED,
+                _because("the runner could not start it", end.message),
+            )
+
+
+def _judge_output(known: Evidence) -> Verdict:
+    if len(known.log.repeats) != known.ordered or len(known.outputs) != known.ordered:
+        told = min(len(known.log.repeats), len(known.outputs))
+        return Verdict(
+            Outcome.INFRASTRUCTURE_FAILED, f"{known.ordered} repeats ordered, {told} recorded"
+        )
+    for index, digest in enumerate(known.outputs):
+        if digest != known.outputs[0]:
+            return Verdict(
+                Outcome.WRONG_OUTPUT, f"repeat {index} printed something else than repeat 0"
+            )
+    if known.expected is not None and known.outputs[0] != known.expected:
+        return Verdict(
+            Outcome.WRONG_OUTPUT,
+            f"printed {known.outputs[0][:12]}, expected {known.expected[:12]}",
+        )
+    return Verdict(Outcome.SUCCEEDED)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
