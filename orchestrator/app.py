@@ -9,7 +9,7 @@ from pathlib import Path
 from orchestrator.blobs import Blobs
 from orchestrator.build.builder import Builder
 from orchestrator.build.modes import why_impossible
-from orchestrator.builds import BuildJobs
+from orchestrator.builds import BuildJobs, record_built
 from orchestrator.clock import SystemClock
 from orchestrator.config import FarmConfig, create_farm
 from orchestrator.domain.device import Device
@@ -145,7 +145,7 @@ def _jobs(config: FarmConfig, server: AgentServer, blobs: Blobs) -> BuildJobs:
         native=NATIVE,
         runtime_sources=config.runtime_sources,
     )
-    return BuildJobs(builder, lambda made: server.call(lambda t: t.record_provenance(made)))
+    return BuildJobs(builder, lambda built: server.call(lambda t: record_built(t, built)))
 
 
 def _start_agents(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from orchestrator.build.builder import CellArtifacts, StagedFile
 from orchestrator.domain.artifact import Digest
@@ -23,7 +23,19 @@ def cell_order(cell: CellPlan, built: CellArtifacts) -> CellOrder:
         assignment=_assignment(cell, built).SerializeToString(deterministic=True),
         runner_sha256=built.runner.digest.sha256,
         program_sha256=built.program.digest.sha256,
+        inputs={role: found.sha256 for role, found in inputs(built)},
     )
+
+
+def inputs(built: CellArtifacts) -> Iterator[tuple[str, Digest]]:
+    """Name what a cell's program is given beside its arguments, and what its output must be."""
+    if built.stdin is not None:
+        yield "stdin", built.stdin
+    if built.expected is not None:
+        yield "expected", built.expected
+    for guest, files in built.directories:
+        for file in files:
+            yield f"{guest}/{file.path}", file.digest
 
 
 def _assignment(cell: CellPlan, built: CellArtifacts) -> pb.Assignment:

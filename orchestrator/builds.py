@@ -5,15 +5,17 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
+from orchestrator.assignments import inputs
 from orchestrator.build.builder import CellArtifacts
-from orchestrator.domain.artifact import Provenance
+from orchestrator.domain.artifact import Artifact, ArtifactKind
 from orchestrator.domain.errors import BuildError, FarmError, NotFound
 from orchestrator.domain.matrix import CellPlan
 from orchestrator.domain.order import BuildProgress, BuildStep
+from orchestrator.store.base import Transaction
 
 #: By cell key: what a cell needs to run, or why it cannot be had.
 Built = Mapping[str, CellArtifacts | BuildError]
@@ -78,10 +80,10 @@ class BuildJobs:
 
     Args:
         builder: what makes artifacts.
-        record: stores where artifacts came from, durably.
+        record: stores what was built, durably.
     """
 
-    def __init__(self, builder: Builds, record: Callable[[Sequence[Provenance]], None]) -> None:
+    def __init__(self, builder: Builds, record: Callable[[Built], None]) -> None:
         self._builder = builder
         self._record = record
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="farm-build")
@@ -121,7 +123,7 @@ class BuildJobs:
     def _work(self, job: BuildJob, then: Then | None) -> None:
         try:
             built = self._builder.build(job.cells, progress=job.take, stop=job.stop)
-            self._record(_provenance(built))
+            self._record(built)
         except FarmError as error:
             job.fail(str(error))
             if then is not None and not job.stop.is_set():
@@ -131,9 +133,17 @@ class BuildJobs:
             then(built)
 
 
-def _provenance(built: Built) -> tuple[Provenance, ...]:
-    found: dict[str, Provenance] = {}
-    for made in built.values():
-        if isinstance(made, CellArtifacts):
-            found.update((edge.key, edge) for edge in made.provenance)
-    return tuple(found.values())
+def record_built(t: Transaction, built: Built) -> None:
+    """Remember what cells run, what it was made from, and the input it gets."""
+    cells = [made for made in built.values() if isinstance(made, CellArtifacts)]
+    t.record_provenance({edge.key: edge for made in cells for edge in made.provenance}.values())
+    artifacts = {found.digest: found for made in cells for found in _artifacts(made)}
+    for artifact in artifacts.values():
+        t.record_artifact(artifact)
+
+
+def _artifacts(made: CellArtifacts) -> Iterator[Artifact]:
+    for role, digest in inputs(made):
+        kind = ArtifactKind.EXPECTED if role == "expected" else ArtifactKind.INPUT
+        yield Artifact(digest, kind, role)
+    yield from (made.runner, made.program)
