@@ -1,0 +1,1 @@
+"""Owns how artifacts are made: recipes, tools, and what each mode of a workload needs."""

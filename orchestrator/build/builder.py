@@ -1,0 +1,253 @@
+"""Owns the way from cells to artifacts, and leaves what a cell needs in the farm's blobs."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchestrator.blobs import Blobs
+from orchestrator.build import modes
+from orchestrator.build.digests import files_below
+from orchestrator.build.engine import make_all
+from orchestrator.build.kit import Kit, Wanted
+from orchestrator.build.modes import ResolvedMode
+from orchestrator.build.recipes import Made, Target
+from orchestrator.build.workshop import Workshop
+from orchestrator.domain.artifact import Artifact, ArtifactKind, Digest, Provenance
+from orchestrator.domain.device import DeviceType
+from orchestrator.domain.errors import BuildError, DigestMismatch
+from orchestrator.domain.matrix import CellPlan, Mode
+from orchestrator.domain.order import BuildStep
+from orchestrator.domain.workload import Case, Grant, Workload
+
+#: Name of the WAMR tree that native/wamr-source pins, in ``runtime_sources``.
+PINNED = "pinned"
+
+
+@dataclass(frozen=True, slots=True)
+class StagedFile:
+    """A blob at a place inside a folder."""
+
+    #: Relative, with forward slashes.
+    path: str
+    digest: Digest
+    executable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CellArtifacts:
+    """All the bytes a cell needs; every one is in the farm's blobs."""
+
+    runner: Artifact
+    program: Artifact
+    #: ``wasm`` (a .wasm or .aot) or ``native``.
+    kind: str
+    stdin: Digest | None
+    #: What stdout must be; None: anything is right.
+    expected: Digest | None
+    #: (guest folder, its files)
+    directories: tuple[tuple[str, tuple[StagedFile, ...]], ...]
+    #: How runner and program were made, down to their sources, also when nothing had to be made.
+    provenance: tuple[Provenance, ...]
+
+
+class Builder:
+    """Builds what cells need.
+
+    Not for two threads at a time; any number of processes may share a cache.
+
+    Args:
+        cache: the user's build cache; made when missing.
+        blobs: the farm's own blobs, which take what its cells need.
+        native: the folder of that name.
+        runtime_sources: trees of WAMR by name; ``pinned`` with None is the crate's.
+        jobs: tools started at a time; None: one per core.
+    """
+
+    def __init__(
+        self,
+        *,
+        cache: Path,
+        blobs: Blobs,
+        native: Path,
+        runtime_sources: Mapping[str, Path | None],
+        jobs: int | None = None,
+    ) -> None:
+        self._blobs = blobs
+        self._cache = cache.resolve()
+        self._native = native.resolve()
+        self._tree = runtime_sources.get(PINNED)
+        self._jobs = jobs or os.cpu_count() or 1
+        zig_cache = str(self._cache / "zig")
+        environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "LC_ALL": "C",
+            "ZIG_GLOBAL_CACHE_DIR": zig_cache,
+            "ZIG_LOCAL_CACHE_DIR": zig_cache,
+        }
+        self._workshop = Workshop(self._cache, environment)
+
+    def resolve_mode(
+        self, mode: Mode, device_type: DeviceType, workload: Workload
+    ) -> ResolvedMode:
+        """Decide a mode's defaults, as ``modes.resolve_mode``."""
+        return modes.resolve_mode(mode, device_type, workload)
+
+    def build(
+        self,
+        cells: Sequence[CellPlan],
+        *,
+        progress: Callable[[BuildStep], None],
+        stop: threading.Event,
+    ) -> Mapping[str, CellArtifacts | BuildError]:
+        """Find or make what cells need; blocks, idempotent.
+
+        Args:
+            cells: the plan; impossible ones are left out.
+            progress: told every change of a step, on this thread.
+            stop: the wish to stop: what runs is killed, what is not made fails.
+
+        Returns:
+            By cell key: its artifacts, or why they cannot be had.
+
+        Raises:
+            DiskFull: the farm has no room for what was made.
+        """
+        kit = Kit(
+            self._workshop, self._cache, self._native, self._tree, self._jobs, progress, stop
+        )
+        possible = [cell for cell in cells if not cell.impossible]
+        wanted = {cell.key: _wanted(kit, cell) for cell in possible}
+        results = make_all(
+            self._workshop,
+            list(_targets(wanted.values())),
+            jobs=self._jobs,
+            progress=progress,
+            stop=stop,
+        )
+        shelf = _Shelf(self._workshop, self._blobs)
+        return {cell.key: _gather(shelf, cell, wanted[cell.key], results) for cell in possible}
+
+
+@dataclass
+class _Shelf:
+    """Moves what one build made into the farm's blobs."""
+
+    workshop: Workshop
+    blobs: Blobs
+    _closures: dict[int, dict[str, Provenance]] = field(default_factory=dict)
+    _grants: dict[Path, tuple[StagedFile, ...]] = field(default_factory=dict)
+
+    def take(self, made: Made) -> None:
+        """Put a product into the farm's blobs."""
+        self.blobs.take(self.workshop.blobs, made.digest)
+
+    def closure(self, made: Made) -> dict[str, Provenance]:
+        """How a product and its parts were made, by key; their sources become the farm's blobs."""
+        known = self._closures.get(id(made))
+        if known is None:
+            known = {made.provenance.key: made.provenance}
+            for _, digest in made.sources:
+                self.blobs.take(self.workshop.blobs, digest)
+            for part in made.parts:
+                known.update(self.closure(part))
+            self._closures[id(made)] = known
+        return known
+
+    def file(self, path: Path) -> Digest:
+        """A file of the user's.
+
+        Raises:
+            BuildError: it is not there, or is being written to.
+        """
+        digest = self.workshop.files.digest(str(path))
+        if digest is None:
+            raise BuildError(f"{path} is not there, or no regular file")
+        try:
+            return self.blobs.put_file(path, expect=digest)
+        except DigestMismatch as error:
+            raise BuildError(f"{path} is being written to; try again when it is done") from error
+
+    def folder(self, grant: Grant) -> tuple[str, tuple[StagedFile, ...]]:
+        """Every file of a granted folder, read once per build."""
+        files = self._grants.get(grant.host)
+        if files is None:
+            if not grant.host.is_dir():
+                raise BuildError(f"{grant.host} is no folder; it was to be granted")
+            files = self._grants[grant.host] = tuple(
+                StagedFile(
+                    name, self.file(grant.host / name), os.access(grant.host / name, os.X_OK)
+                )
+                for name in files_below(grant.host)
+            )
+        return (grant.guest, files)
+
+
+def _wanted(kit: Kit, cell: CellPlan) -> Wanted | BuildError:
+    try:
+        return kit.wanted(cell)
+    except BuildError as error:
+        return error
+
+
+def _targets(wanted: Iterable[Wanted | BuildError]) -> Iterable[Target]:
+    """Runners first: they take longest, and all else can be made beside them."""
+    found = [each for each in wanted if isinstance(each, Wanted)]
+    yield from (each.runner for each in found)
+    yield from (each.program for each in found if isinstance(each.program, Target))
+
+
+def _gather(
+    shelf: _Shelf,
+    cell: CellPlan,
+    wanted: Wanted | BuildError,
+    results: Mapping[Target, Made | BuildError],
+) -> CellArtifacts | BuildError:
+    """Put what a cell needs into the farm's blobs."""
+    if isinstance(wanted, BuildError):
+        return wanted
+    try:
+        return _artifacts(shelf, cell.case, wanted, results)
+    except BuildError as error:
+        return error
+    except OSError as error:
+        return BuildError(f"{cell.case.workload.name}: {error}")
+
+
+def _artifacts(
+    shelf: _Shelf, case: Case, wanted: Wanted, results: Mapping[Target, Made | BuildError]
+) -> CellArtifacts:
+    workload = case.workload
+    runner = _made(wanted.runner, results)
+    edges = dict(shelf.closure(runner))
+    shelf.take(runner)
+    if isinstance(wanted.program, Path):
+        kind = ArtifactKind.NATIVE if wanted.kind == "native" else ArtifactKind.WASM
+        program = Artifact(shelf.file(wanted.program), kind, wanted.program.name)
+    else:
+        made = _made(wanted.program, results)
+        edges.update(shelf.closure(made))
+        shelf.take(made)
+        program = made.provenance.product
+    expected = None
+    if workload.expected is not None:
+        expected = shelf.file(workload.folder / case.fill(workload.expected))
+    return CellArtifacts(
+        runner=runner.provenance.product,
+        program=program,
+        kind=wanted.kind,
+        stdin=None if workload.stdin is None else shelf.file(workload.stdin),
+        expected=expected,
+        directories=tuple(shelf.folder(grant) for grant in workload.grants),
+        provenance=tuple(edges.values()),
+    )
+
+
+def _made(target: Target, results: Mapping[Target, Made | BuildError]) -> Made:
+    result = results[target]
+    if isinstance(result, BuildError):
+        raise result
+    return result

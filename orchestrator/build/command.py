@@ -1,0 +1,114 @@
+"""Owns how a tool is started, in a process group of its own, and ended when it is not wanted."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import select
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from orchestrator.domain.errors import BuildError
+
+#: How often a running tool is checked against the wish to stop, ms.
+_STOP_CHECK_MS = 50
+#: Of a failed tool's output, what a person reads.
+_LAST_LINES = 40
+#: Tries, and the pause between them, while another thread's child still holds a new program open
+#: for writing (ETXTBSY); that child is between fork and exec, so it takes microseconds.
+_BUSY_TRIES = 50
+_BUSY_PAUSE_S = 0.02
+
+
+class Stopped(BuildError):
+    """The user, or the end of the orchestrator, stopped the build."""
+
+
+def run_tool(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    environment: Mapping[str, str],
+    stdout: Path,
+    log: Path,
+    keep: Path,
+    stop: threading.Event,
+) -> int:
+    """Run a tool to its end and answer its exit code (minus the signal that ended it).
+
+    Blocks. Its whole process group is killed when ``stop`` is set.
+
+    Args:
+        argv: the program's path and its arguments.
+        cwd: its working folder.
+        environment: all it sees.
+        stdout: where its stdout goes.
+        log: where its stderr goes; may be the same file.
+        keep: a lock file that it shares, so that its scratch outlives us as long as it runs.
+        stop: the wish to stop.
+
+    Raises:
+        Stopped: it was killed.
+        OSError: it cannot be started.
+    """
+    lock = os.open(keep, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        with log.open("ab") as errors, stdout.open("ab") as output:
+            process = _start(argv, cwd, environment, output.fileno(), errors.fileno(), lock, stop)
+    finally:
+        os.close(lock)
+    return _wait(process, stop)
+
+
+def last_lines(log: Path) -> str:
+    """The end of a tool's output."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-_LAST_LINES:])
+
+
+def _start(
+    argv: Sequence[str],
+    cwd: Path,
+    environment: Mapping[str, str],
+    output: int,
+    errors: int,
+    lock: int,
+    stop: threading.Event,
+) -> subprocess.Popen[bytes]:
+    for attempt in range(_BUSY_TRIES):
+        try:
+            return subprocess.Popen(
+                argv,
+                cwd=cwd,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=errors,
+                pass_fds=(lock,),
+                start_new_session=True,
+            )
+        except OSError as error:
+            if error.errno != errno.ETXTBSY or attempt == _BUSY_TRIES - 1:
+                raise
+            stop.wait(_BUSY_PAUSE_S)
+    raise AssertionError("unreachable: the last try returns or raises")
+
+
+def _wait(process: subprocess.Popen[bytes], stop: threading.Event) -> int:
+    ended = os.pidfd_open(process.pid)
+    try:
+        poller = select.poll()
+        poller.register(ended, select.POLLIN)
+        while not poller.poll(_STOP_CHECK_MS):
+            if stop.is_set():
+                raise Stopped("stopped before it was finished")
+        return process.wait()
+    finally:
+        os.close(ended)
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()

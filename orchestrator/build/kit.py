@@ -1,0 +1,163 @@
+"""Owns which targets a cell needs; tools are looked for once per build, when one needs them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from orchestrator.build import aot, native, wamr, wasm
+from orchestrator.build.cmake import find_program
+from orchestrator.build.modes import ResolvedMode, resolve_mode
+from orchestrator.build.recipes import Product, Source, Target, Tool
+from orchestrator.build.toolchain import find_zig
+from orchestrator.build.workshop import Workshop
+from orchestrator.domain.errors import BuildError
+from orchestrator.domain.matrix import CellPlan, Runtime
+from orchestrator.domain.order import BuildStep
+from orchestrator.domain.workload import Workload
+
+_SOURCES_STEP = "WAMR sources"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a cell needs."""
+
+    runner: Target
+    #: A path where the user's own file is run as it is.
+    program: Target | Path
+    #: ``wasm`` (a .wasm or .aot) or ``native``.
+    kind: str
+
+
+@dataclass
+class Kit:
+    """What one build works with.
+
+    Args:
+        workshop: finds and makes targets; lends its blobs and digests.
+        cache: the per-user folder.
+        native: the folder of that name.
+        tree: WAMR's sources in place of the pinned ones; None: those.
+        jobs: compilers at a time.
+        progress: told of the fetching of sources.
+        stop: the wish to stop.
+    """
+
+    workshop: Workshop
+    cache: Path
+    native: Path
+    tree: Path | None
+    jobs: int
+    progress: Callable[[BuildStep], None]
+    stop: threading.Event
+    _modules: dict[tuple[object, ...], Target] = field(default_factory=dict)
+
+    def wanted(self, cell: CellPlan) -> Wanted:
+        """What a cell needs.
+
+        Raises:
+            BuildError: a tool is missing, or the runtime's sources cannot be had.
+        """
+        workload = cell.case.workload
+        mode = resolve_mode(cell.mode, cell.device_type, workload)
+        is_native = mode.runtime is Runtime.NATIVE
+        program = self._program(workload, mode)
+        kind = "native" if is_native else "wasm"
+        # Native kernels are linked into a native program, into the runner for a module.
+        return Wanted(wamr.runner(self._runner_tools, mode, bare=is_native), program, kind)
+
+    def _program(self, workload: Workload, mode: ResolvedMode) -> Target | Path:
+        if workload.program is not None:
+            return workload.program
+        if mode.runtime is Runtime.NATIVE:
+            return self._once(
+                (workload.folder, workload.name, mode),
+                lambda: native.program(self._zig, workload, mode, self.native),
+            )
+        if mode.runtime is Runtime.AOT:
+            return self._once(
+                (workload.folder, workload.name, mode), lambda: self._aot(workload, mode)
+            )
+        return workload.module or self._module(workload, mode)
+
+    def _module(self, workload: Workload, mode: ResolvedMode) -> Target:
+        functions = tuple(function for function, _ in mode.kernels)
+        key = (workload.folder, workload.name, mode.simd, mode.opt, functions)
+        return self._once(key, lambda: wasm.module(self._zig, workload, mode, self.native))
+
+    def _aot(self, workload: Workload, mode: ResolvedMode) -> Target:
+        module: Source | Product
+        if workload.module is not None:
+            module = Source("module", workload.module.name, str(workload.module))
+        else:
+            module = Product("module", "program.wasm", self._module(workload, mode))
+        return aot.aot_module(self._compiler_tools, module, mode, workload.name)
+
+    def _once(self, key: tuple[object, ...], make: Callable[[], Target]) -> Target:
+        """The same target for the same key, since the engine knows targets by identity."""
+        found = self._modules.get(key)
+        if found is None:
+            found = self._modules[key] = make()
+        return found
+
+    @cached_property
+    def _zig(self) -> Tool:
+        return find_zig()
+
+    @cached_property
+    def _runner_tools(self) -> wamr.RunnerTools:
+        files = self.workshop.files
+        return wamr.RunnerTools(
+            zig=self._zig,
+            cmake=find_program("cmake", files),
+            ninja=find_program("ninja", files),
+            simde=wamr.find_simde(),
+            native=self.native,
+            source=self._source,
+            jobs=self._wide_jobs,
+        )
+
+    @cached_property
+    def _compiler_tools(self) -> aot.CompilerTools:
+        files = self.workshop.files
+        llvm, llvm_cmake = aot.find_llvm(files)
+        return aot.CompilerTools(
+            cmake=find_program("cmake", files),
+            ninja=find_program("ninja", files),
+            host=aot.find_host_compiler(files),
+            llvm=llvm,
+            llvm_cmake=llvm_cmake,
+            native=self.native,
+            source=self._source,
+            jobs=self._wide_jobs,
+        )
+
+    @property
+    def _wide_jobs(self) -> int:
+        """Compilers one ninja starts: several ninjas run beside each other in a cold build."""
+        return max(1, self.jobs // 2)
+
+    @cached_property
+    def _source(self) -> wamr.RuntimeSource:
+        files = self.workshop.files
+        if self.tree is not None:
+            return wamr.use_tree(self.tree, files)
+        found = wamr.find_pinned(self.native, self.cache, files)
+        return found or self._fetch()
+
+    def _fetch(self) -> wamr.RuntimeSource:
+        reason = "never fetched"
+        self.progress(BuildStep(_SOURCES_STEP, "building", reason))
+        try:
+            source = wamr.fetch_pinned(
+                self.native, self.cache, self.workshop.files, self.workshop.blobs, self.stop
+            )
+        except BuildError as error:
+            self.progress(BuildStep(_SOURCES_STEP, "failed", reason, error=str(error)))
+            raise
+        self.progress(BuildStep(_SOURCES_STEP, "made", reason, sha256=source.digest.sha256))
+        return source
