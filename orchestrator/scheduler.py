@@ -21,7 +21,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from orchestrator.clock import Clock
-from orchestrator.domain.artifact import Artifact
 from orchestrator.domain.attempt import Finished
 from orchestrator.domain.device import Device
 from orchestrator.domain.run import GrantedAttempt, HeldLease
@@ -95,29 +94,37 @@ def next_rest(rest: Rest | None, served_s: float) -> Rest:
     return Rest(failures, served_s + length_s)
 
 
+def has_begun(word: AgentWord, ref: AttemptRef) -> bool:
+    """Say whether an agent began an attempt, or a later one: it would refuse to begin it again."""
+    return not accepts(ref.fence, ref.sequence, word.highest_fence, word.highest_sequence)
+
+
 def judge_word(
-    word: AttemptWord, attempt: GrantedAttempt | None, *, settled: bool
+    told: AttemptWord, attempt: GrantedAttempt | None, *, begun: bool, settled: bool
 ) -> tuple[bool, bool]:
     """Decide what to do about an attempt an agent speaks of.
 
     Args:
-        word: the agent's.
+        told: the agent's word.
         attempt: what the device's held lease says of it; None: it is of no held lease.
+        begun: whether the agent began it. What it only queues, it drops by not being told again.
         settled: whether nothing more is wanted of it.
 
     Returns:
         (stop, forget). A finished report that is settled may go; a living attempt that nobody
         wants is stopped first, and so becomes a report.
     """
-    finished = word.state is AttemptState.REPORTED
-    unwanted = settled or attempt is None or attempt.cancelled
-    return (not finished and unwanted, finished and settled)
+    if told.state is AttemptState.REPORTED:
+        return False, settled
+    if attempt is not None and not settled:
+        return attempt.cancelled, False
+    return begun, False
 
 
 def is_lost(word: AgentWord, attempt: GrantedAttempt) -> bool:
-    """Say whether an agent began an attempt, or a later one, and forgot it: it would refuse it."""
-    begun = not accepts(attempt.fence, attempt.sequence, word.highest_fence, word.highest_sequence)
-    return begun and all(one.ref.attempt_id != attempt.attempt_id for one in word.attempts)
+    """Say whether an agent began an attempt and knows it no more: nobody will ever report it."""
+    known = any(told.ref.attempt_id == attempt.attempt_id for told in word.attempts)
+    return not known and has_begun(word, _ref(attempt))
 
 
 class Scheduler:
@@ -152,6 +159,11 @@ class Scheduler:
         self._started = False
         self._rests: dict[str, Rest] = {}
         self._activities: dict[str, Activity] = {}
+
+    @property
+    def rules(self) -> Rules:
+        """What holds for leases."""
+        return self._rules
 
     def knows(self, device: str) -> bool:
         """Whether the device is declared."""
@@ -226,11 +238,6 @@ class Scheduler:
         if not known:
             self._judge_health(t, device, finished.outcome, finished.reason)
         return accepted
-
-    def note_log(self, t: Transaction, device: str, attempt_id: int, log: Artifact) -> None:
-        """Remember a log's blob, unless nothing is wanted of its attempt any more. Idempotent."""
-        if not self._store.is_settled(attempt_id, device):
-            t.record_artifact(log)
 
     # what time brings
 
@@ -319,19 +326,20 @@ class Scheduler:
 
     def _desired(self, device: str, word: AgentWord, lease: HeldLease | None) -> Desired:
         attempts = () if lease is None else self._store.lease_attempts(lease.lease_id)
-        wanted = {attempt.attempt_id: attempt for attempt in attempts}
+        by_id = {attempt.attempt_id: attempt for attempt in attempts}
         stop: list[AttemptRef] = []
         forget: list[AttemptRef] = []
         for told in word.attempts:
-            settled = self._store.is_settled(told.ref.attempt_id, device)
-            stops, forgets = judge_word(
-                told, wanted.pop(told.ref.attempt_id, None), settled=settled
-            )
+            attempt = by_id.get(told.ref.attempt_id)
+            begun = has_begun(word, told.ref)
+            # What the held lease lists is not settled.
+            settled = attempt is None and self._store.is_settled(told.ref.attempt_id, device)
+            stops, forgets = judge_word(told, attempt, begun=begun, settled=settled)
             stop.extend([told.ref] if stops else ())
             forget.extend([told.ref] if forgets else ())
         return Desired(
             lease=self._term(lease),
-            work=tuple(Work(_ref(one), one.assignment) for one in wanted.values()),
+            work=_not_begun(word, attempts),
             stop=tuple(stop),
             forget=tuple(forget),
             send_facts=not word.facts and not self._store.knows_facts(device),
@@ -391,9 +399,20 @@ def _trial(note: str) -> str:
     return note if note.startswith(_TRIAL) else f"{_TRIAL}{note}"
 
 
+def _not_begun(word: AgentWord, attempts: Sequence[GrantedAttempt]) -> tuple[Work, ...]:
+    return tuple(
+        Work(_ref(attempt), attempt.assignment)
+        for attempt in attempts
+        if not attempt.cancelled and not has_begun(word, _ref(attempt))
+    )
+
+
 def _is_at_work(word: AgentWord) -> bool:
     """Whether the agent still works at something, which must end before it is given more."""
-    return any(told.state is not AttemptState.REPORTED for told in word.attempts)
+    return any(
+        told.state is not AttemptState.REPORTED and has_begun(word, told.ref)
+        for told in word.attempts
+    )
 
 
 def _ref(attempt: GrantedAttempt) -> AttemptRef:

@@ -73,7 +73,7 @@ class Desired:
     """What an agent should be doing."""
 
     lease: LeaseTerm | None = None
-    #: In order; only what the agent does not have yet.
+    #: In order: all of the lease that has not begun, repeated as long as it is wanted.
     work: tuple[Work, ...] = ()
     #: Kill, then report as cancelled.
     stop: tuple[AttemptRef, ...] = ()
@@ -83,10 +83,11 @@ class Desired:
 
     def differs_from(self, word: AgentWord) -> bool:
         """Say whether the agent does anything else than this; if not, an answer can wait."""
+        if self.stop or self.forget or self.send_facts:
+            return True
+        known = {told.ref for told in word.attempts}
         fence = self.lease.fence if self.lease else 0
-        return bool(
-            self.work or self.stop or self.forget or self.send_facts or fence != word.lease_fence
-        )
+        return fence != word.lease_fence or any(one.ref not in known for one in self.work)
 
 
 @dataclass(frozen=True, slots=True)

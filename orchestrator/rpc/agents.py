@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ import grpc
 import grpc.aio
 
 from orchestrator.blobs import Blobs
-from orchestrator.domain.artifact import Artifact, ArtifactKind, Digest
+from orchestrator.domain.artifact import Digest
 from orchestrator.domain.attempt import Finished
 from orchestrator.domain.device import Device
 from orchestrator.domain.errors import DiskFull, StoreUnavailable
@@ -101,7 +101,7 @@ class AgentService(agents_pb2_grpc.AgentsServicer):
             if turn.over:
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "this call is over; call again")
         self._said[device] = _Said(desired, asyncio.get_running_loop().time())
-        return translate.desired_state(desired, call_again_s=0.0)
+        return translate.desired_state(desired, call_again_s=self._hold_s)
 
     async def _news(self, device: str, word: AgentWord, turn: Turn) -> Desired:
         """Evaluate until there is news, time is up or the turn is over."""
@@ -162,7 +162,7 @@ class AgentService(agents_pb2_grpc.AgentsServicer):
             await _refuse(context, str(error))
         taken = await self._on_files(lambda: self._uploads.take(piece))
         if taken.whole is None:
-            return agents_pb2.UploadReply(next_offset=taken.next_offset)
+            return agents_pb2.UploadReply(next_offset=taken.next_offset, complete=taken.finished)
         if piece.kind != "report":
             await self._keep_log(piece, taken.whole)
         else:
@@ -170,23 +170,18 @@ class AgentService(agents_pb2_grpc.AgentsServicer):
         return agents_pb2.UploadReply(next_offset=taken.next_offset, complete=True)
 
     async def _keep_log(self, piece: Piece, path: Path) -> None:
-        """Make a blob of a whole log; one of an attempt nobody waits for becomes garbage."""
+        """Make a blob of a whole log; its report will name it."""
         await self._on_files(lambda: self._blobs.put_file(path, expect=piece.whole))
-        if piece.whole.size_bytes:
-            name = f"attempt {piece.attempt_id} {piece.kind}"
-            log = Artifact(piece.whole, ArtifactKind.OUTPUT, name)
-            await self._write(
-                lambda t: self._scheduler.note_log(t, piece.device, piece.attempt_id, log)
-            )
-        await self._on_files(lambda: path.unlink(missing_ok=True))
+        await self._on_files(lambda: self._uploads.finish(piece))
 
     async def _settle(self, piece: Piece, path: Path, context: _Context) -> None:
         """Have a whole report accepted or rejected, durably; a repeated one changes nothing."""
         if piece.whole.size_bytes > MOST_REPORT_BYTES:
             await _refuse(context, f"a report of {piece.whole.size_bytes} bytes is none")
         data = await self._on_files(path.read_bytes)
+        logs = await self._on_files(lambda: self._uploads.logs(piece.device, piece.attempt_id))
         try:
-            finished = _finished(piece, data, self._scheduler.device(piece.device))
+            finished = _finished(piece, data, logs, self._scheduler.device(piece.device))
         except ValueError as error:
             await _refuse(context, str(error))
         await self._write(lambda t: self._scheduler.accept(t, finished))
@@ -218,11 +213,11 @@ def _piece(device: str, request: agents_pb2.UploadRequest) -> Piece:
     )
 
 
-def _finished(piece: Piece, data: bytes, device: Device) -> Finished:
+def _finished(piece: Piece, data: bytes, logs: Mapping[str, Digest], device: Device) -> Finished:
     report = translate.report(data)
     if report.attempt.attempt_id != piece.attempt_id:
         raise ValueError(f"not a report of attempt {piece.attempt_id}")
-    return translate.finished(report, device)
+    return translate.finished(report, device, logs)
 
 
 async def _refuse(context: _Context, text: str) -> NoReturn:

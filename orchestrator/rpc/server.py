@@ -113,7 +113,8 @@ class AgentServer:
             uploads,
             self._bells,
             self._files,
-            hold_s=listening.hold_s,
+            # The agent counts on several answers within one term of its lease.
+            hold_s=min(listening.hold_s, scheduler.rules.lease_s / 3),
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None

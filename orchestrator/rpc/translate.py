@@ -118,12 +118,13 @@ def report(data: bytes) -> agents_pb2.Report:
         raise ValueError(f"not a report: {error}") from error
 
 
-def finished(message: agents_pb2.Report, device: Device) -> Finished:
+def finished(message: agents_pb2.Report, device: Device, logs: Mapping[str, Digest]) -> Finished:
     """Translate and judge a report. A failure keeps no times (D9), only what it used.
 
     Args:
         message: the report.
         device: who sent it.
+        logs: what it uploaded before, by kind.
 
     Raises:
         ValueError: the outcome is unknown or a digest is none.
@@ -149,6 +150,7 @@ def finished(message: agents_pb2.Report, device: Device) -> Finished:
         numbers=_numbers(message, timed=worked),
         output=digest(message.output) if message.HasField("output") else None,
         output_truncated=message.output_truncated,
+        logs=logs,
         boot_id=message.boot_id,
         runner_started_ns=message.runner_started_ns,
         runner_ended_ns=message.runner_ended_ns,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,8 @@ from orchestrator.domain.errors import DigestMismatch, NotFound
 
 #: Of one upload. A program's output is capped by the runner long before (Limits.output_bytes).
 MOST_BYTES = 1 << 30
+#: What an attempt may leave besides its report.
+LOGS = ("stdout", "stderr", "messages")
 #: Unfinished uploads that nobody continued for this long are dropped at a start.
 STALE_S = 7 * 86400.0
 #: Uploads of different names rarely wait for one another, and never need a lock each.
@@ -43,6 +47,8 @@ class Taken:
     next_offset: int
     #: Where all of it lies, checked against its digest; None: more is to come.
     whole: Path | None = None
+    #: It was finished before: nothing more is to come or to do.
+    finished: bool = False
 
 
 class Uploads:
@@ -74,6 +80,8 @@ class Uploads:
                 f"of attempt {piece.attempt_id}"
             )
         path = self._path(piece)
+        if self._finished(piece.device, piece.attempt_id, piece.kind) == piece.whole:
+            return Taken(piece.whole.size_bytes, finished=True)
         with self._locks[hash(path.name) % _LOCKS]:
             size_bytes = _append(path, piece)
             if size_bytes < piece.whole.size_bytes:
@@ -83,6 +91,24 @@ class Uploads:
                 raise DigestMismatch(f"{piece.kind} of attempt {piece.attempt_id} arrived damaged")
             return Taken(size_bytes, path)
 
+    def finish(self, piece: Piece) -> None:
+        """Note, durably, that a log is whole and kept elsewhere; what was here of it goes."""
+        told = {"sha256": piece.whole.sha256, "size_bytes": piece.whole.size_bytes}
+        note = self._note(piece.device, piece.attempt_id, piece.kind)
+        with self._locks[hash(note.name) % _LOCKS]:
+            part = note.with_suffix(".part")
+            with part.open("w") as file:
+                json.dump(told, file)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(note)
+        self._path(piece).unlink(missing_ok=True)
+
+    def logs(self, device: str, attempt_id: int) -> Mapping[str, Digest]:
+        """Answer the finished logs of an attempt, by kind."""
+        found = {kind: self._finished(device, attempt_id, kind) for kind in LOGS}
+        return {kind: digest for kind, digest in found.items() if digest is not None}
+
     def drop(self, attempt_id: int) -> None:
         """Forget everything unfinished of an attempt. Idempotent."""
         for path in self._folder.glob(f"{attempt_id}-*"):
@@ -91,6 +117,17 @@ class Uploads:
     def _path(self, piece: Piece) -> Path:
         name = f"{piece.device}\0{piece.kind}\0{piece.whole.sha256}".encode()
         return self._folder / f"{piece.attempt_id}-{hashlib.sha256(name).hexdigest()[:32]}"
+
+    def _note(self, device: str, attempt_id: int, kind: str) -> Path:
+        name = hashlib.sha256(f"{device}\0{kind}".encode()).hexdigest()[:32]
+        return self._folder / f"{attempt_id}-{name}.done"
+
+    def _finished(self, device: str, attempt_id: int, kind: str) -> Digest | None:
+        try:
+            told = json.loads(self._note(device, attempt_id, kind).read_text())
+            return Digest(told["sha256"], told["size_bytes"])
+        except (FileNotFoundError, ValueError, KeyError):
+            return None
 
     def _sweep(self) -> None:
         oldest_s = time.time() - STALE_S
