@@ -1,0 +1,210 @@
+#include "process.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* The most processes that one look at /proc takes in; a larger tree is ended in several rounds. */
+enum { MOST = 4096 };
+
+struct entry {
+    pid_t pid;
+    pid_t parent;
+    bool zombie;
+    bool ours;
+};
+
+static bool
+read_file(const char *path, char *out, size_t room)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? -1 : read(fd, out, room - 1);
+    if (fd >= 0)
+        close(fd);
+    out[length > 0 ? length : 0] = '\0';
+    return length > 0;
+}
+
+uint64_t
+process_status_bytes(pid_t pid, const char *field)
+{
+    char path[64], text[4096];
+    if (pid)
+        snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+    else
+        snprintf(path, sizeof(path), "/proc/self/status");
+    if (!read_file(path, text, sizeof(text)))
+        return 0;
+    const char *found = strstr(text, field);
+    return found ? strtoull(found + strlen(field), NULL, 10) * 1024 : 0;
+}
+
+/* The text after the command's name, which may itself hold blanks and brackets: "S 123 ..." from field 3 on.
+   Read through task/, since qemu-user answers /proc/PID/stat of its own process itself, with other numbers. */
+static const char *
+stat_fields(pid_t pid, char *text, size_t room)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", (int)pid, (int)pid);
+    if (!read_file(path, text, room))
+        return NULL;
+    const char *end = strrchr(text, ')');
+    return end && end[1] == ' ' ? end + 2 : NULL;
+}
+
+uint64_t
+process_start_ticks(pid_t pid)
+{
+    char text[1024];
+    const char *fields = stat_fields(pid, text, sizeof(text));
+    /* Field 22 of the whole line (proc(5)), so the 20th from the state on. */
+    for (int i = 0; fields && i < 19; i++) {
+        fields = strchr(fields, ' ');
+        if (fields)
+            fields++;
+    }
+    return fields ? strtoull(fields, NULL, 10) : 0;
+}
+
+void
+process_boot_id(char *out, size_t room)
+{
+    if (!read_file("/proc/sys/kernel/random/boot_id", out, room))
+        out[0] = '\0';
+    out[strcspn(out, "\n")] = '\0';
+}
+
+static bool
+read_entry(const char *name, struct entry *entry)
+{
+    char text[1024];
+    if (!isdigit((unsigned char)name[0]))
+        return false;
+    entry->pid = (pid_t)atoi(name);
+    const char *fields = stat_fields(entry->pid, text, sizeof(text));
+    if (!fields)
+        return false;
+    entry->zombie = fields[0] == 'Z' || fields[0] == 'X';
+    entry->parent = (pid_t)atoi(fields + 1);
+    entry->ours = false;
+    return true;
+}
+
+static size_t
+read_all(struct entry *entries)
+{
+    DIR *folder = opendir("/proc");
+    size_t count = 0;
+    struct dirent *item;
+    while (folder && count < MOST && (item = readdir(folder)))
+        if (read_entry(item->d_name, &entries[count]))
+            count++;
+    if (folder)
+        closedir(folder);
+    return count;
+}
+
+/* Marks children of marked processes until nothing changes: processes are not listed in the order of their birth. */
+static void
+mark_descendants(struct entry *entries, size_t count, pid_t root)
+{
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (size_t i = 0; i < count; i++) {
+            bool ours = entries[i].parent == root;
+            for (size_t j = 0; j < count && !ours; j++)
+                ours = entries[j].ours && entries[j].pid == entries[i].parent;
+            if (ours && !entries[i].ours)
+                changed = entries[i].ours = true;
+        }
+    }
+}
+
+size_t
+process_descendants(pid_t *pids, size_t most)
+{
+    static struct entry entries[MOST];
+    size_t count = read_all(entries);
+    size_t found = 0;
+    mark_descendants(entries, count, getpid());
+    for (size_t i = 0; i < count; i++)
+        if (entries[i].ours && !entries[i].zombie) {
+            if (found < most)
+                pids[found] = entries[i].pid;
+            found++;
+        }
+    return found;
+}
+
+void
+process_end_tree(void (*changed)(void *context, pid_t pid, int status), void *context)
+{
+    static pid_t pids[MOST];
+    for (;;) {
+        int status;
+        pid_t pid;
+        while ((pid = waitpid(-1, &status, WNOHANG | __WALL)) > 0)
+            changed(context, pid, status);
+        if (pid < 0 && errno == ECHILD)
+            return;
+        size_t found = process_descendants(pids, MOST);
+        for (size_t i = 0; i < found && i < MOST; i++)
+            kill(pids[i], SIGKILL);
+        poll(NULL, 0, 1); /* the dead need a moment to become reapable */
+    }
+}
+
+/* The children of a process' first thread, as the kernel lists them (where it was built with CONFIG_PROC_CHILDREN).
+   False where it does not say. */
+static bool
+read_children(pid_t pid, char *out, size_t room)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+    if (access(path, R_OK) != 0)
+        return false;
+    read_file(path, out, room);
+    return true;
+}
+
+bool
+process_is_alone(pid_t pid)
+{
+    char path[64], children[64], expected[16];
+    struct stat tasks;
+    snprintf(expected, sizeof(expected), "%d ", (int)pid);
+    snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+    if (!read_children(getpid(), children, sizeof(children)) || strcmp(children, expected) != 0)
+        return false;
+    if (stat(path, &tasks) != 0 || tasks.st_nlink != 3)
+        return false;
+    return read_children(pid, children, sizeof(children)) && children[0] == '\0';
+}
+
+uint64_t
+process_count_of_user(void)
+{
+    DIR *folder = opendir("/proc");
+    uint64_t count = 0;
+    struct dirent *item;
+    while (folder && (item = readdir(folder))) {
+        char path[300];
+        struct stat facts;
+        snprintf(path, sizeof(path), "/proc/%s/task", item->d_name);
+        if (isdigit((unsigned char)item->d_name[0]) && stat(path, &facts) == 0 && facts.st_uid == getuid())
+            count += facts.st_nlink > 2 ? facts.st_nlink - 2 : 1; /* one folder for each thread */
+    }
+    if (folder)
+        closedir(folder);
+    return count;
+}

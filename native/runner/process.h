@@ -1,0 +1,42 @@
+/* What /proc says of processes, and ending a whole tree of them. */
+#ifndef FARM_PROCESS_H
+#define FARM_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* A field of /proc/PID/status that is given in kB, in bytes ("VmHWM:", "VmRSS:"); 0 where it cannot be read.
+   pid 0 is the calling process. */
+uint64_t
+process_status_bytes(pid_t pid, const char *field);
+
+/* Start time of a process in clock ticks since boot: with pid and boot id it names a process for ever. 0: gone. */
+uint64_t
+process_start_ticks(pid_t pid);
+
+/* The kernel's id of this boot, without its newline. */
+void
+process_boot_id(char *out, size_t room);
+
+/* All living descendants of the caller, zombies left out. Returns how many it found, of which `most` at the most are
+   in `pids`. */
+size_t
+process_descendants(pid_t *pids, size_t most);
+
+/* Kills every descendant of the caller and reaps them until none is left, also those that are born meanwhile.
+   Works since the caller is the subreaper: what loses its parent becomes its child.
+   `changed` is called with every wait status: of children that ended, and of traced ones that stopped. */
+void
+process_end_tree(void (*changed)(void *context, pid_t pid, int status), void *context);
+
+/* Is this child the only descendant of the caller, with one thread and no child? Cheap; when in doubt, false. */
+bool
+process_is_alone(pid_t pid);
+
+/* How many processes and threads run under the caller's real user id. */
+uint64_t
+process_count_of_user(void);
+
+#endif
