@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
 
 from orchestrator.blobs import Blobs
 from orchestrator.build.builder import Builder
-from orchestrator.build.modes import why_impossible
 from orchestrator.builds import BuildJobs, record_built
 from orchestrator.clock import SystemClock
-from orchestrator.config import FarmConfig, create_farm
+from orchestrator.config import FarmConfig
 from orchestrator.domain.device import Device
-from orchestrator.inventory import default_inventory_text, read_inventory
+from orchestrator.foundation import NATIVE, open_orders, trust_folder
 from orchestrator.local_agents import AgentsFor, LocalAgents, local_address
-from orchestrator.locks import hold_lock
-from orchestrator.machine import probe_machine
-from orchestrator.orders import Orders
 from orchestrator.rpc.control import serve_control
 from orchestrator.rpc.server import AgentServer, Listening
 from orchestrator.rpc.uploads import Uploads
@@ -25,57 +20,11 @@ from orchestrator.runlife import RunLife
 from orchestrator.scheduler import Rules, Scheduler
 from orchestrator.service import Farm, LiveFarm
 from orchestrator.store.base import Store
-from orchestrator.store.sql import open_store, upgrade
-from orchestrator.trust import Gatekeeper, create_ca, server_credentials
+from orchestrator.store.sql import open_store
+from orchestrator.trust import Gatekeeper, server_credentials
 from orchestrator.writer import Writer
 
-_HOUSE = Path(__file__).resolve().parent.parent
-#: The C sources of runner and compiler.
-NATIVE = _HOUSE / "native"
-DEMO_MATRIX = _HOUSE / "matrices" / "demo.yaml"
-
 _CLOCK = SystemClock()
-
-
-def new_farm(folder: Path) -> FarmConfig:
-    """Make a farm: its files, its CA and its database with this machine's devices declared.
-
-    Raises:
-        ConfigError: one is there already, or the folder cannot be written; nothing is left behind.
-    """
-    return create_farm(folder, default_inventory_text(probe_machine()), fill=_fill)
-
-
-def _fill(config: FarmConfig) -> None:
-    create_ca(_trust(config), config.farm_id)
-    upgrade(config.database_url)
-    store = open_store(config.database_url)
-    try:
-        with store.transaction() as t:
-            t.declare_devices(read_inventory(config.inventory).devices)
-    finally:
-        store.close()
-
-
-def hold_farm(config: FarmConfig) -> AbstractContextManager[None]:
-    """Be the one orchestrator of a farm, or the one who changes its database.
-
-    Raises:
-        StateError: another process is.
-    """
-    return hold_lock(
-        config.data / "orchestrator.lock",
-        "an orchestrator of this farm is running already (pid {pid}); stop it first",
-    )
-
-
-def open_orders(config: FarmConfig) -> Orders:
-    """Make what reads orders for a farm.
-
-    Raises:
-        InventoryError: its inventory.yaml is wrong.
-    """
-    return Orders(read_inventory(config.inventory), config.workloads, why_impossible)
 
 
 @contextmanager
@@ -130,7 +79,7 @@ def _scheduler(config: FarmConfig, store: Store, devices: tuple[Device, ...]) ->
 
 
 def _server(config: FarmConfig, scheduler: Scheduler, writer: Writer, blobs: Blobs) -> AgentServer:
-    trust = _trust(config)
+    trust = trust_folder(config)
     listening = Listening(
         config.listen, server_credentials(trust), Gatekeeper(trust, config.farm_id)
     )
@@ -152,12 +101,8 @@ def _start_agents(
     stack: ExitStack, config: FarmConfig, address: str, devices: tuple[Device, ...]
 ) -> None:
     serves = AgentsFor(
-        config.farm_id, _trust(config), config.data / "agents", local_address(address)
+        config.farm_id, trust_folder(config), config.data / "agents", local_address(address)
     )
     agents = LocalAgents(serves, devices, _CLOCK)
     agents.start()
     stack.callback(agents.stop)
-
-
-def _trust(config: FarmConfig) -> Path:
-    return config.data / "trust"

@@ -16,7 +16,7 @@ def _db() -> None:
 @app.command()
 def upgrade(farm: FarmOption = None) -> None:
     """Bring the database to this version's schema; the orchestrator must not be running."""
-    from orchestrator.app import hold_farm
+    from orchestrator.foundation import hold_farm
     from orchestrator.store.sql import upgrade as upgrade_store
 
     config = session.this_farm(farm)

@@ -26,9 +26,9 @@ def demo(
 
     Exits with 1 if an outcome failed.
     """
-    from orchestrator.app import DEMO_MATRIX, new_farm
     from orchestrator.cli.ending import measure_and_show
     from orchestrator.domain.order import MatrixOrder
+    from orchestrator.foundation import DEMO_MATRIX, new_farm
 
     with ExitStack() as stack:
         folder = keep or Path(

@@ -21,7 +21,7 @@ def init(
 
     Refuses to overwrite.
     """
-    from orchestrator.app import new_farm
+    from orchestrator.foundation import new_farm
 
     config = new_farm(folder)
     view.say(f"a farm in {config.folder}; its devices are declared in {config.inventory.name}")

@@ -22,10 +22,10 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Show the cells, which devices could take each, and why a cell can take none."""
-    from orchestrator.app import open_orders
     from orchestrator.cli.details import plan_table
     from orchestrator.cli.run import pair
     from orchestrator.domain.order import MatrixOrder
+    from orchestrator.foundation import open_orders
     from orchestrator.reads import plan_document
 
     orders = open_orders(session.this_farm(farm))

@@ -98,17 +98,18 @@ def _reach(stack: ExitStack, config: FarmConfig, with_devices: bool) -> Session:
             return living(stack, config)
         except FarmUnavailable as error:
             unanswered = error
-        from orchestrator import app
+        from orchestrator.app import serve
+        from orchestrator.foundation import hold_farm
 
         try:
-            stack.enter_context(app.hold_farm(config))
+            stack.enter_context(hold_farm(config))
         except StateError:
             # Its holder is about to listen, or about to end.
             if time.monotonic() > deadline:
                 raise unanswered from None
             time.sleep(_PAUSE_S)
         else:
-            farm = stack.enter_context(app.serve(config, with_devices=with_devices))
+            farm = stack.enter_context(serve(config, with_devices=with_devices))
             return Session(farm, inside=True)
 
 

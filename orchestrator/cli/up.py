@@ -15,7 +15,8 @@ app = new_app()
 @app.command()
 def up(farm: FarmOption = None) -> None:
     """Run the orchestrator until Ctrl-C or SIGTERM; unfinished runs go on."""
-    from orchestrator.app import hold_farm, serve
+    from orchestrator.app import serve
+    from orchestrator.foundation import hold_farm
 
     config = session.this_farm(farm)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")

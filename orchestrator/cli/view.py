@@ -59,7 +59,8 @@ def table(content: Table, *, on: Console | None = None) -> None:
     for index, section in enumerate(content.sections):
         if section.title:
             out.print(f"\n{section.title}" if index else section.title, style="bold")
-        out.print(_drawn(content, section, widths, with_header=index == 0))
+        named = any(column.name for column in content.columns)
+        out.print(_drawn(content, section, widths, with_header=named and index == 0))
 
 
 def _drawn(content: Table, section: Section, widths: list[int], *, with_header: bool) -> Any:

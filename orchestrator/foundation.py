@@ -1,0 +1,66 @@
+"""What a farm stands on: its files, its lock, what reads its orders; without serving anybody."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from orchestrator.build.modes import why_impossible
+from orchestrator.config import FarmConfig, create_farm
+from orchestrator.inventory import default_inventory_text, read_inventory
+from orchestrator.locks import hold_lock
+from orchestrator.machine import probe_machine
+from orchestrator.orders import Orders
+from orchestrator.store.sql import open_store, upgrade
+from orchestrator.trust import create_ca
+
+_HOUSE = Path(__file__).resolve().parent.parent
+#: The C sources of runner and compiler.
+NATIVE = _HOUSE / "native"
+DEMO_MATRIX = _HOUSE / "matrices" / "demo.yaml"
+
+
+def new_farm(folder: Path) -> FarmConfig:
+    """Make a farm: its files, its CA and its database with this machine's devices declared.
+
+    Raises:
+        ConfigError: one is there already, or the folder cannot be written; nothing is left behind.
+    """
+    return create_farm(folder, default_inventory_text(probe_machine()), fill=_fill)
+
+
+def _fill(config: FarmConfig) -> None:
+    create_ca(trust_folder(config), config.farm_id)
+    upgrade(config.database_url)
+    store = open_store(config.database_url)
+    try:
+        with store.transaction() as t:
+            t.declare_devices(read_inventory(config.inventory).devices)
+    finally:
+        store.close()
+
+
+def hold_farm(config: FarmConfig) -> AbstractContextManager[None]:
+    """Be the one orchestrator of a farm, or the one who changes its database.
+
+    Raises:
+        StateError: another process is.
+    """
+    return hold_lock(
+        config.data / "orchestrator.lock",
+        "an orchestrator of this farm is running already (pid {pid}); stop it first",
+    )
+
+
+def open_orders(config: FarmConfig) -> Orders:
+    """Make what reads orders for a farm.
+
+    Raises:
+        InventoryError: its inventory.yaml is wrong.
+    """
+    return Orders(read_inventory(config.inventory), config.workloads, why_impossible)
+
+
+def trust_folder(config: FarmConfig) -> Path:
+    """Answer where a farm's CA and certificates are."""
+    return config.data / "trust"
