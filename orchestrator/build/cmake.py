@@ -40,7 +40,7 @@ class Project:
         project = f"{{native}}/{self.name}"
         return (
             Command(cmake, ("-S", project, "-B", "build", "-G", "Ninja", *options)),
-            Command(cmake, ("--build", "build", "--target", product)),
+            Command(cmake, ("--build", "build", "--target", product, "--", "--quiet")),
             Command(ninja, ("-C", "build", "-t", "deps"), stdout=_DEPS),
         )
 

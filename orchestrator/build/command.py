@@ -18,6 +18,7 @@ from orchestrator.domain.errors import BuildError
 _STOP_CHECK_MS = 50
 #: Of a failed tool's output, what a person reads.
 _LAST_LINES = 40
+_LINE_CHARACTERS = 300
 #: Tries, and the pause between them, while another thread's child still holds a new program open
 #: for writing (ETXTBSY); that child is between fork and exec, so it takes microseconds.
 _BUSY_TRIES = 50
@@ -66,8 +67,12 @@ def run_tool(
 
 
 def last_lines(log: Path) -> str:
-    """The end of a tool's output."""
-    return "\n".join(log.read_text(errors="replace").splitlines()[-_LAST_LINES:])
+    """The end of a tool's output, each line cut to what a person reads."""
+    lines = log.read_text(errors="replace").splitlines()[-_LAST_LINES:]
+    return "\n".join(
+        line if len(line) <= _LINE_CHARACTERS else f"{line[:_LINE_CHARACTERS]} ..."
+        for line in lines
+    )
 
 
 def _start(

@@ -13,11 +13,10 @@ from orchestrator.domain.device import Arch
 from orchestrator.domain.errors import BuildError
 from orchestrator.domain.workload import Workload
 
-#: Same results in all modes: no fused multiply-add, which wasm does not have (D9); no sanitizer,
-#: which zig adds by itself at -O0; no path of this machine in ``__FILE__``.
+#: Same results in all modes: no fused multiply-add, which wasm does not have (D9), and no path of
+#: this machine in ``__FILE__``.
 _COMMON_FLAGS = (
     "-ffp-contract=off",
-    "-fno-sanitize=undefined",
     "-ffile-prefix-map={native}/=native/",
     "-I",
     "{native}/bench",
@@ -88,7 +87,6 @@ def _kernel(zig: Tool, function: str, variant: str, arch: Arch, cpu: str, native
 _KERNEL_FLAGS = (
     "-O3",
     "-ffp-contract=fast",
-    "-fno-sanitize=undefined",
     "-ffile-prefix-map={native}/=native/",
     "-I",
     "{native}/bench",

@@ -9,6 +9,7 @@ A header that newly appears in front of another in the search path is not notice
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -272,6 +273,7 @@ def describe(
     )
 
 
+@functools.lru_cache(maxsize=4096)
 def shown_argument(argument: str) -> str:
     """An argument as people read it: places by name, the two obvious ones by nothing."""
     return (

@@ -149,6 +149,11 @@ def library(zig: Tool, platform: Platform) -> Target:
 _LINK_FLAGS = ("-O2", "-s")
 
 
+#: What zig adds by itself below -O2 and nobody asked for: debug information, with paths of this
+#: machine in it, and a sanitizer.
+_COMPILE_FLAGS = ("-g0", "-fno-sanitize=undefined")
+
+
 @dataclass(frozen=True, slots=True)
 class Unit:
     """One C file to compile."""
@@ -195,7 +200,7 @@ def compile_c(
             Command(
                 zig,
                 (
-                    *("cc", *platform.flags(cpu), *flags),
+                    *("cc", *platform.flags(cpu), *_COMPILE_FLAGS, *flags),
                     *(
                         "-MD",
                         "-MF",

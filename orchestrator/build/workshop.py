@@ -118,6 +118,7 @@ class Workshop:
                 made = self._run(attempt, stop)
                 if made is not None:
                     return made, True
+            stop.wait(_TICK_NS / 1e9)  # so that a header edited just now is old enough
         raise BuildError(f"{target.name}: its files kept changing while it was built; try again")
 
     def _begin(self, target: Target, parts: Mapping[Target, Made], files: Snapshot) -> _Attempt:
@@ -152,6 +153,9 @@ class Workshop:
     def _run(self, attempt: _Attempt, stop: threading.Event) -> Made | None:
         """Run the commands; None: an input changed meanwhile."""
         target = attempt.target
+        declared = [i.path for i in target.inputs if isinstance(i, Source)]
+        if _changed_since(declared, time.time_ns()):
+            stop.wait(_TICK_NS / 1e9)
         begun_ns = time.time_ns()
         clock = time.monotonic()
         with self.blobs.open_scratch() as scratch:
@@ -167,8 +171,7 @@ class Workshop:
             paths = target.reads(scratch) if target.reads else ()
             seen = [os.path.join(base, path) for path in paths]
             reads = place_reads(target, [p for p in seen if not _below(p, scratch)], files)
-            touched = [locate(target, read) for read in reads]
-            touched += [i.path for i in target.inputs if isinstance(i, Source)]
+            touched = [*declared, *(locate(target, read) for read in reads)]
             if _changed_since(touched, begun_ns) or bind(target, attempt.parts, files) != (
                 attempt.ingredients
             ):
