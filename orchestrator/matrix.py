@@ -53,7 +53,7 @@ def expand(spec: MatrixSpec, devices: Sequence[Device], why_impossible: WhyImpos
             mode=mode,
             target=target,
             counts=_counts(spec, target, devices),
-            timeout_s=spec.timeout_s or case.workload.limits.timeout_s,
+            timeout_s=_timeout_s(spec, case),
             impossible=_impossible(case, mode, target, devices, why_impossible),
         )
         for case, target, mode in points(spec, devices)
@@ -126,6 +126,10 @@ def _counts(spec: MatrixSpec, target: Target, devices: Sequence[Device]) -> Coun
     if spec.emulated_counts is not None and is_emulated(target, devices):
         return spec.emulated_counts
     return spec.counts
+
+
+def _timeout_s(spec: MatrixSpec, case: Case) -> float:
+    return case.workload.limits.timeout_s if spec.timeout_s is None else spec.timeout_s
 
 
 def _impossible(

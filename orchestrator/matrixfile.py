@@ -14,7 +14,7 @@ from orchestrator.inventory import Inventory
 from orchestrator.matrix import points, same
 from orchestrator.modefile import SCHEMA as MODE_SCHEMA
 from orchestrator.modefile import read_mode
-from orchestrator.schema import NAME_PATTERN, Schema, closed, named, seconds, texts, whole
+from orchestrator.schema import Schema, a_name, closed, named, seconds, texts, whole
 from orchestrator.selection import (
     DEVICES_SCHEMA,
     EXCLUDE_SCHEMA,
@@ -43,7 +43,7 @@ _COUNTS: Mapping[str, Schema] = {
 }
 _SCHEMA = closed(
     {
-        "name": {"type": "string", "pattern": NAME_PATTERN, "says": "a name"},
+        "name": a_name(),
         "workloads": texts("a list of workload names"),
         "modes": {
             "type": "array",

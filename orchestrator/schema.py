@@ -9,6 +9,7 @@ Schema = Mapping[str, Any]
 
 #: Names of workloads, devices, types and parameters become parts of file names and of commands.
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+NAME_SAYS = "a name of letters, digits, '.', '_' and '-'"
 
 
 def later(reason: str) -> Schema:
@@ -23,6 +24,11 @@ def later(reason: str) -> Schema:
 def text(says: str) -> Schema:
     """Text that is not empty."""
     return {"type": "string", "minLength": 1, "says": says}
+
+
+def a_name() -> Schema:
+    """A name of the user's choice."""
+    return {"type": "string", "pattern": NAME_PATTERN, "says": NAME_SAYS}
 
 
 def whole(low: int, high: int) -> Schema:
@@ -78,7 +84,7 @@ def named(values: Schema, says: str, *, at_least: int = 0) -> Schema:
         "type": "object",
         "propertyNames": {
             "pattern": NAME_PATTERN,
-            "says": "a name of letters, digits, '.', '_' and '-'",
+            "says": NAME_SAYS,
         },
         "additionalProperties": values,
         "minProperties": at_least,

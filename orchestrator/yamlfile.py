@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -217,6 +218,8 @@ class _Flattening:
     def _scalar(self, loaded: Any, line: int) -> Any:
         if loaded is None or isinstance(loaded, bool):
             return loaded
+        if isinstance(loaded, float) and not math.isfinite(loaded):
+            raise self.error("not a finite number: write one that is", file=self.path, line=line)
         for kind in (str, int, float):
             if isinstance(loaded, kind):
                 return kind(loaded)
@@ -264,8 +267,9 @@ def check(document: Document, schema: Schema) -> None:
     errors = list(Draft202012Validator(schema).iter_errors(document.data))
     if not errors:
         return
-    complaints = [_complaint(document, error) for error in errors]
-    raise min(complaints, key=lambda complaint: complaint.line or 0)
+    # A misspelt key is also a missing one: what stands there is told before what does not.
+    ranked = [(error.validator == "required", _complaint(document, error)) for error in errors]
+    raise min(ranked, key=lambda one: (one[0], one[1].line or 0))[1]
 
 
 def _complaint(document: Document, error: ValidationError) -> UsageError:
