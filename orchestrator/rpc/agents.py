@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import grpc
 import grpc.aio
@@ -28,7 +28,9 @@ from orchestrator.writer import Writer
 from protos.farm.v1 import agents_pb2, agents_pb2_grpc
 
 Answer = TypeVar("Answer")
-_Context = grpc.aio.ServicerContext[Any, Any]
+if TYPE_CHECKING:
+    # Generic for the type checker only.
+    _Context = grpc.aio.ServicerContext[Any, Any]
 
 #: Of one message of a stream; gRPC takes up to 4 MB, and a quarter of it keeps memory low with
 #: many agents.
@@ -55,7 +57,7 @@ class _Said:
 
 
 class AgentService(agents_pb2_grpc.AgentsServicer):
-    """The servicer behind ``Admission`` and ``Errors``, which say who calls and what is raised.
+    """The servicer behind the ``Door``, which says who calls and translates what is raised.
 
     Args:
         scheduler: decides.

@@ -1,12 +1,10 @@
-"""What every call passes: who may speak (mutual TLS, checked per call), and errors as status."""
+"""What every call of an agent passes: who may speak (per call, not per connection), and errors."""
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import grpc
 import grpc.aio
@@ -16,19 +14,24 @@ from orchestrator.domain.errors import FarmError
 from orchestrator.rpc.status import disk_trouble, status_of, to_details, to_metadata
 from orchestrator.trust import Gatekeeper
 
-#: Name of the device whose call this is; set by ``Admission`` from its certificate, never from a
+#: Name of the device whose call this is; set by ``Door`` from its certificate, never from a
 #: message.
 CALLER: ContextVar[str] = ContextVar("farm_caller")
 
-_Handler = grpc.RpcMethodHandler[Any, Any]
-_Details = grpc.HandlerCallDetails
-_Context = grpc.aio.ServicerContext[Any, Any]
+if TYPE_CHECKING:
+    # Generic for the type checker only.
+    _Handler = grpc.RpcMethodHandler[Any, Any]
+    _Context = grpc.aio.ServicerContext[Any, Any]
+    _Interceptor = grpc.aio.ServerInterceptor[Any, Any]
+else:
+    _Interceptor = grpc.aio.ServerInterceptor
 
 
-class Admission(grpc.aio.ServerInterceptor[Any, Any]):
-    """Lets pass whom the gatekeeper admits, and says to the servicer who it is.
+class Door(_Interceptor):
+    """Lets pass whom the gatekeeper admits, and turns what a handler raises into status.
 
-    Answers PERMISSION_DENIED to a certificate that is revoked, expired or of no device.
+    Answers PERMISSION_DENIED to a certificate that is revoked, expired or of no known device; the
+    farm's errors and a full disk as ``rpc/status.py`` says.
 
     Args:
         gatekeeper: decides.
@@ -43,12 +46,46 @@ class Admission(grpc.aio.ServerInterceptor[Any, Any]):
 
     async def intercept_service(
         self,
-        continuation: Callable[[_Details], Awaitable[_Handler]],
-        handler_call_details: _Details,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[_Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
     ) -> _Handler:
-        """Put the check before the call's handler."""
+        """Put the door before the call's handler."""
         handler = await continuation(handler_call_details)
-        return _wrapped(handler, self._admit)
+        if handler is None:
+            # Nobody serves this method: gRPC answers UNIMPLEMENTED by itself.
+            return handler  # type: ignore[return-value]  # which the stubs do not say
+        if handler.response_streaming:
+            return grpc.unary_stream_rpc_method_handler(
+                self._stream(handler.unary_stream),
+                request_deserializer=handler.request_deserializer,
+                response_serializer=handler.response_serializer,
+            )
+        return grpc.unary_unary_rpc_method_handler(
+            self._unary(handler.unary_unary),
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+
+    def _unary(self, inner: Any) -> Any:
+        async def call(request: Any, context: _Context) -> Any:
+            await self._admit(context)
+            try:
+                return await inner(request, context)
+            except (FarmError, OSError) as error:
+                await abort(context, error)
+
+        return call
+
+    def _stream(self, inner: Any) -> Any:
+        async def call(request: Any, context: _Context) -> AsyncIterator[Any]:
+            await self._admit(context)
+            try:
+                async for message in inner(request, context):
+                    yield message
+            except (FarmError, OSError) as error:
+                await abort(context, error)
+
+        return call
 
     async def _admit(self, context: _Context) -> None:
         refusal = self._refusal(context)
@@ -64,69 +101,6 @@ class Admission(grpc.aio.ServerInterceptor[Any, Any]):
             return f"{admission.device} is not in the inventory"
         CALLER.set(admission.device)
         return admission.refusal
-
-
-class Errors(grpc.aio.ServerInterceptor[Any, Any]):
-    """Turns the farm's errors, and a full disk, into status; a handler just raises them.
-
-    Handlers that are no coroutines run on a thread of their own, so they may block.
-    """
-
-    async def intercept_service(
-        self,
-        continuation: Callable[[_Details], Awaitable[_Handler]],
-        handler_call_details: _Details,
-    ) -> _Handler:
-        """Put the translation around the call's handler."""
-        return _wrapped(await continuation(handler_call_details), None)
-
-
-def _wrapped(
-    handler: _Handler | None, before: Callable[[_Context], Awaitable[None]] | None
-) -> _Handler:
-    """Wrap a handler: something before it, or its errors translated."""
-    if handler is None:
-        # Nobody serves this method: gRPC answers UNIMPLEMENTED by itself.
-        return handler  # type: ignore[return-value]  # None is what gRPC asks for here
-    if handler.response_streaming:
-        wrap, make = _wrapped_stream, grpc.unary_stream_rpc_method_handler
-        inner = handler.unary_stream
-    else:
-        wrap, make = _wrapped_unary, grpc.unary_unary_rpc_method_handler
-        inner = handler.unary_unary
-    return make(
-        wrap(inner, before),
-        request_deserializer=handler.request_deserializer,
-        response_serializer=handler.response_serializer,
-    )
-
-
-def _wrapped_unary(inner: Any, before: Any) -> Any:
-    async def call(request: Any, context: _Context) -> Any:
-        if before is not None:
-            await before(context)
-            return await inner(request, context)
-        try:
-            if inspect.iscoroutinefunction(inner):
-                return await inner(request, context)
-            return await asyncio.to_thread(inner, request, context)
-        except (FarmError, OSError) as error:
-            await abort(context, error)
-
-    return call
-
-
-def _wrapped_stream(inner: Any, before: Any) -> Any:
-    async def call(request: Any, context: _Context) -> AsyncIterator[Any]:
-        if before is not None:
-            await before(context)
-        try:
-            async for message in inner(request, context):
-                yield message
-        except (FarmError, OSError) as error:
-            await abort(context, error)
-
-    return call
 
 
 async def abort(context: _Context, error: FarmError | OSError) -> NoReturn:

@@ -1,14 +1,14 @@
-"""The thread that serves: an event loop with the agents' port, local sockets, and the tick."""
+"""The thread that serves: an event loop with the agents' port and the scheduler's tick."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 import grpc
@@ -19,7 +19,7 @@ from orchestrator.clock import Clock
 from orchestrator.domain.errors import ConfigError, FarmError
 from orchestrator.rpc.agents import AgentService
 from orchestrator.rpc.bells import Bells
-from orchestrator.rpc.interceptors import Admission, Errors
+from orchestrator.rpc.interceptors import Door
 from orchestrator.rpc.uploads import Uploads
 from orchestrator.scheduler import Scheduler
 from orchestrator.store.base import Transaction
@@ -37,8 +37,6 @@ LONGEST_HOLD_S = 10.0
 STOP_GRACE_S = 1.0
 #: Threads for blobs and uploads: the disk is one, a second and third hide its waiting.
 FILE_THREADS = 3
-#: sun_path of Linux has 108 bytes with its final zero (unix(7)).
-LONGEST_SOCKET_PATH = 107
 
 _OPTIONS = (
     # A silent partition is known after 15 s, from either side (facts.md: keepalive on both sides).
@@ -54,16 +52,6 @@ _OPTIONS = (
 
 
 @dataclass(frozen=True, slots=True)
-class LocalService:
-    """A service for this machine's user, on a unix socket; its folder is the permission."""
-
-    socket: Path
-    #: Adds servicers to the server that listens there; their handlers may block and raise
-    #: ``FarmError``.
-    register: Callable[[grpc.aio.Server], None]
-
-
-@dataclass(frozen=True, slots=True)
 class Listening:
     """Where and how agents are served."""
 
@@ -76,7 +64,7 @@ class Listening:
 
 
 class AgentServer:
-    """Serves agents, and local services, from ``start`` to ``stop``.
+    """Serves agents from ``start`` to ``stop``.
 
     Args:
         scheduler: decides.
@@ -85,7 +73,6 @@ class AgentServer:
         uploads: unfinished uploads.
         listening: where.
         clock: the time.
-        local: services on unix sockets.
     """
 
     def __init__(
@@ -96,14 +83,11 @@ class AgentServer:
         uploads: Uploads,
         listening: Listening,
         clock: Clock,
-        *,
-        local: Sequence[LocalService] = (),
     ) -> None:
         self._scheduler = scheduler
         self._writer = writer
         self._listening = listening
         self._clock = clock
-        self._local = tuple(local)
         self._bells = Bells()
         self._files = ThreadPoolExecutor(FILE_THREADS, thread_name_prefix="farm-files")
         self._service = AgentService(
@@ -134,16 +118,15 @@ class AgentServer:
             The address.
 
         Raises:
-            ConfigError: the address is taken or none, or a socket's path is too long.
+            ConfigError: the address is taken, or none.
         """
         self._thread.start()
         return self._started.result()
 
     def stop(self) -> None:
         """End held calls, let others end for a second, and stop. Blocks till then; idempotent."""
-        loop, stopping = self._loop, self._stopping
-        if loop is not None and stopping is not None and not self._ended.done():
-            loop.call_soon_threadsafe(stopping.set)
+        if self._stopping is not None:
+            self._on_loop(self._stopping.set)
         if self._thread.is_alive():
             self._thread.join()
         self._files.shutdown()
@@ -177,9 +160,13 @@ class AgentServer:
 
     def wake(self) -> None:
         """Something may have changed for any device: held calls look again. Thread-safe."""
-        loop = self._loop
-        if loop is not None and not self._ended.done():
-            loop.call_soon_threadsafe(self._bells.ring)
+        self._on_loop(self._bells.ring)
+
+    def _on_loop(self, fn: Callable[[], None]) -> None:
+        """Have something done on the loop; nothing where it does not run yet or any more."""
+        if self._loop is not None:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(fn)
 
     def _run(self) -> None:
         try:
@@ -193,32 +180,19 @@ class AgentServer:
 
     async def _serve(self) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
-        servers: list[grpc.aio.Server] = []
+        server = self._server()
+        address = _bind(server, self._listening)
         try:
-            address = await self._open(servers)
+            await server.start()
             self._started.set_result(address)
             await self._tick_until_stopped(self._stopping)
         finally:
             self._bells.close()
-            for server in servers:
-                await server.stop(STOP_GRACE_S)
+            await server.stop(STOP_GRACE_S)
 
-    async def _open(self, servers: list[grpc.aio.Server]) -> str:
-        agents = self._agents_server()
-        servers.append(agents)
-        address = _bind_agents(agents, self._listening)
-        for service in self._local:
-            server = grpc.aio.server(interceptors=[Errors()], options=list(_OPTIONS))
-            servers.append(server)
-            service.register(server)
-            _bind_local(server, service.socket)
-        for server in servers:
-            await server.start()
-        return address
-
-    def _agents_server(self) -> grpc.aio.Server:
-        admission = Admission(self._listening.gatekeeper, self._clock, self._scheduler.knows)
-        server = grpc.aio.server(interceptors=[admission, Errors()], options=list(_OPTIONS))
+    def _server(self) -> grpc.aio.Server:
+        door = Door(self._listening.gatekeeper, self._clock, self._scheduler.knows)
+        server = grpc.aio.server(interceptors=[door], options=list(_OPTIONS))
         agents_pb2_grpc.add_AgentsServicer_to_server(self._service, server)
         return server
 
@@ -242,7 +216,7 @@ class AgentServer:
             self._bells.ring(woken)
 
 
-def _bind_agents(server: grpc.aio.Server, listening: Listening) -> str:
+def _bind(server: grpc.aio.Server, listening: Listening) -> str:
     shown = listening.credentials
     credentials = grpc.ssl_server_credentials(
         [(shown.key, shown.certificate)],
@@ -260,16 +234,3 @@ def _bind_agents(server: grpc.aio.Server, listening: Listening) -> str:
 
 def _cannot_listen(address: str) -> ConfigError:
     return ConfigError(f"cannot listen on {address}; is the port taken? (farm.toml: listen)")
-
-
-def _bind_local(server: grpc.aio.Server, socket: Path) -> None:
-    if len(str(socket).encode()) > LONGEST_SOCKET_PATH:
-        text = f"the path is longer than a socket's may be ({LONGEST_SOCKET_PATH} bytes)"
-        raise ConfigError(text, file=socket)
-    # What lies there is of an orchestrator that died: the caller holds the farm's lock.
-    socket.unlink(missing_ok=True)
-    try:
-        server.add_insecure_port(f"unix:{socket}")
-    except RuntimeError as error:
-        raise ConfigError("cannot listen on this socket", file=socket) from error
-    socket.chmod(0o600)
