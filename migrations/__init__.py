@@ -36,9 +36,10 @@ def apply(connection: Connection) -> list[str]:
     before = MigrationContext.configure(connection).get_current_revision()
     scripts = ScriptDirectory.from_config(config())
     try:
-        steps = [one.revision for one in scripts.iterate_revisions("head", before or "base")]
+        scripts.get_revisions(before or "base")
     except CommandError as error:
         msg = f"schema {before} was made by a newer farm: use that one"
         raise SchemaMismatch(msg) from error
+    steps = [one.revision for one in scripts.iterate_revisions("head", before or "base")]
     command.upgrade(config(connection), "head")
     return steps[::-1]

@@ -41,8 +41,8 @@ class Database:
 
     @property
     def name(self) -> str:
-        """The database, for people; without its password."""
-        return self._engine.url.render_as_string(hide_password=True)
+        """The database, for people."""
+        return self._engine.url.database or ""
 
     def execute(
         self, statement: Executable, parameters: Parameters | None = None
@@ -65,11 +65,11 @@ class Database:
             if self._connection.in_transaction():
                 yield
                 return
-            transaction = self._begin(sqlite.READ)
+            self._begin(sqlite.READ)
             try:
                 yield
             finally:
-                self._undo(transaction)
+                self._undo()
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -83,7 +83,7 @@ class Database:
                 yield
                 self._commit(transaction)
             except BaseException:
-                self._undo(transaction)
+                self._undo()
                 raise
 
     @contextmanager
@@ -143,11 +143,12 @@ class Database:
         with self._translated():
             transaction.commit()
 
-    def _undo(self, transaction: RootTransaction) -> None:
+    def _undo(self) -> None:
         self._failure = None
-        if transaction.is_valid or transaction.is_active:
-            with self._translated():
-                transaction.rollback()
+        with self._translated():
+            self._connection.rollback()
+            # After a commit that failed SQLAlchemy sends none, yet the database may wait for one.
+            self._connection.connection.rollback()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -44,7 +44,7 @@ def open_store(url: str, *, readonly: bool = False, timeout_s: float = BUSY_TIME
     """Open a database that has this version's schema.
 
     Args:
-        url: SQLAlchemy's form of address, ``sqlite:////absolute/path/farm.db``.
+        url: ``sqlite:////absolute/path/farm.db``.
         readonly: refuse writes, and open a file this user may only read.
         timeout_s: how long to wait for another writer.
 
