@@ -303,33 +303,29 @@ def create_farm(
     Notes:
         Whatever is raised, by ``fill`` too, nothing that was made here is left behind.
     """
-    folder = folder.absolute()
-    undo: list[Callable[[], object]] = []
     try:
-        return _make(folder, inventory_text, undo, fill)
-    except BaseException as cause:
-        for step in reversed(undo):
-            # A folder another process put something in stays, and so does the first error.
-            with contextlib.suppress(OSError):
-                step()
-        if isinstance(cause, OSError):
-            problem = f"cannot make a farm ({cause.strerror}): choose a folder you can write"
-            raise ConfigError(problem, file=folder) from cause
-        raise
+        with contextlib.ExitStack() as undo:
+            config = _make(folder.absolute(), inventory_text, undo, fill)
+            undo.pop_all()
+    except OSError as cause:
+        problem = f"cannot make a farm ({cause.strerror}): choose a folder you can write"
+        raise ConfigError(problem, file=folder.absolute()) from cause
+    return config
 
 
 def _make(
     folder: Path,
     inventory_text: str,
-    undo: list[Callable[[], object]],
+    undo: contextlib.ExitStack,
     fill: Callable[[FarmConfig], None] | None,
 ) -> FarmConfig:
     _refuse_existing(folder)
     _make_folders(folder, undo)
     folder = folder.resolve()
     data = folder / DATA_NAME
+    # Of two that make a farm here at once, one fails on this line.
     data.mkdir(mode=0o700)
-    undo.append(lambda: shutil.rmtree(data))
+    undo.callback(shutil.rmtree, data, ignore_errors=True)
     _write_new(folder / INVENTORY_NAME, inventory_text, undo)
     # A farm.toml under another name until all the rest is there: its name is what makes a farm.
     draft = folder / f".{FILE_NAME}.{secrets.token_hex(4)}"
@@ -338,8 +334,7 @@ def _make(
     config = parse_config(draft_text, folder)
     if fill is not None:
         fill(config)
-    os.link(draft, folder / FILE_NAME)
-    draft.unlink()
+    draft.rename(folder / FILE_NAME)
     return config
 
 
@@ -351,16 +346,22 @@ def _refuse_existing(folder: Path) -> None:
             )
 
 
-def _make_folders(folder: Path, undo: list[Callable[[], object]]) -> None:
+def _make_folders(folder: Path, undo: contextlib.ExitStack) -> None:
     missing = [part for part in (folder, *folder.parents) if not part.exists()]
     for part in reversed(missing):
         part.mkdir()
-        undo.append(part.rmdir)
+        undo.callback(_remove_empty, part)
 
 
-def _write_new(path: Path, content: str, undo: list[Callable[[], object]]) -> None:
+def _remove_empty(folder: Path) -> None:
+    # One that another process has put something in stays, and so does the first error.
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def _write_new(path: Path, content: str, undo: contextlib.ExitStack) -> None:
     with path.open("x", encoding="utf-8") as file:
-        undo.append(lambda: path.unlink(missing_ok=True))
+        undo.callback(path.unlink, missing_ok=True)
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
