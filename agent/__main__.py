@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return EXIT_OK
 
 
-def take_folder(folder: Path) -> int:
+def take_folder(folder: Path, patience_s: float = _FOLDER_PATIENCE_S) -> int:
     """Become the only agent of a folder, for as long as the answered descriptor is open.
 
     Raises:
@@ -72,7 +72,7 @@ def take_folder(folder: Path) -> int:
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(folder / "agent.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    deadline_s = time.monotonic() + _FOLDER_PATIENCE_S
+    deadline_s = time.monotonic() + patience_s
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

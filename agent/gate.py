@@ -17,9 +17,9 @@ from agent.telemetry import CpuTicks, Machine
 class Thresholds:
     """When a machine is fit, and how long to hope for it."""
 
-    #: Share of the measured core that others may use. An idle Debian core shows 0 to 2 % here;
-    #: from 10 % on a neighbour costs about what we call a regression.
-    busy_share: float = 0.10
+    #: Share of the measured core that others may use: the same from which on a result is marked
+    #: (orchestrator/results/validity.py). An idle Debian core shows 0 to 2 % here.
+    busy_share: float = 0.05
     #: Raspberry Pis slow down at 80 degrees (a Pi 3B+ at 60, where its soft limit is raised), so
     #: that a run started below 65 has some seconds of full load before it throttles; see `vcgencmd
     #: get_throttled`.
@@ -29,7 +29,7 @@ class Thresholds:
     busy_patience_s: float = 10.0
     #: A board cools from 80 to 60 degrees in one to two minutes without a fan.
     heat_patience_s: float = 120.0
-    #: How long a look at the core takes: at 100 ticks a second the share is known to 4 %.
+    #: How long a look at the core takes: at 100 ticks a second one tick is 4 %, which passes.
     window_s: float = 0.25
 
 

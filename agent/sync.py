@@ -75,7 +75,9 @@ class Synchronizer:
         self._facts_wanted = desired.send_facts
         for ref in self._desk.take(desired):
             self._discard(ref)
-        self._avoid_spinning(state.SerializeToString(), wire.SerializeToString())
+        self._avoid_spinning(
+            state.SerializeToString(), wire.SerializeToString(), desired.call_again_s
+        )
 
     def _wait(self, call: HeldCall, version: int) -> bool:
         """Wait for the answer; False: the agent has news that cannot wait for it."""
@@ -90,13 +92,15 @@ class Synchronizer:
         self._desk.wait_for(call.done, float(10**6))  # ends by itself: calls have a time limit
         return True
 
-    def _avoid_spinning(self, said: bytes, heard: bytes) -> None:
+    def _avoid_spinning(self, said: bytes, heard: bytes, call_again_s: float) -> None:
         """Pause where neither side had anything new, whatever the orchestrator's reason not to
         hold the call.
         """
         if (said, heard) == self._last:
             version, _ = self._desk.standing()
-            self._desk.wait_for(lambda: self._desk.is_newer(version), REPEAT_PAUSE_S)
+            self._desk.wait_for(
+                lambda: self._desk.is_newer(version), min(REPEAT_PAUSE_S, call_again_s)
+            )
         self._last = (said, heard)
 
     def _complain(self, error: AgentError) -> None:
