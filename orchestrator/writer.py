@@ -7,11 +7,12 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from orchestrator.domain.errors import StoreError, StoreUnavailable
-from orchestrator.store.base import Store, Transaction
+from orchestrator.store.base import Transaction
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +45,13 @@ class _Result:
             self.job.future.set_result(self.answer)
 
 
+class Durable(Protocol):
+    """What the writer needs of a store."""
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Write durably, or not at all."""
+
+
 class Writer:
     """Runs callers' work on the store's writing thread, one after the other.
 
@@ -55,7 +63,7 @@ class Writer:
         store: the farm's memory; from ``start`` to ``stop`` only this thread writes it.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Durable) -> None:
         self._store = store
         self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self._gate = threading.Lock()

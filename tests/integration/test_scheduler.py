@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from orchestrator.domain.errors import NotFound
+from orchestrator.domain.matrix import Counts, Mode, Runtime
 from orchestrator.domain.sync import AgentWord, AttemptRef, AttemptWord, Desired
 from orchestrator.scheduler import FIRST_REST_S, LONGEST_REST_S
 from protos.states import AttemptState, CellState, DeviceState, Health, Outcome, RunState
 from tests.support import factories as make
-from tests.support.runtime import Desk, Puppet, open_desk
+from tests.support.runtime import ASSIGNMENT, Desk, Puppet, open_desk
 
 
 @pytest.fixture
@@ -54,11 +55,11 @@ def test_without_work_there_is_no_lease(desk: Desk, puppet: Puppet) -> None:
 
 def test_a_block_is_granted_whole(desk: Desk, puppet: Puppet) -> None:
     """All cells of a block come as one list, numbered from 1, with their stored orders."""
-    modes = [make.Mode(make.Runtime.NATIVE), make.Mode(make.Runtime.FAST)]
+    modes = [Mode(Runtime.NATIVE), Mode(Runtime.FAST)]
     desk.order(make.product([make.case()], modes, [make.X86]))
     desired = desk.synchronize(puppet)
     assert [(ref.fence, ref.sequence) for ref in _refs(desired)] == [(1, 1), (1, 2)]
-    assert {work.assignment for work in desired.work} == {b"assignment"}
+    assert {work.assignment for work in desired.work} == {ASSIGNMENT}
     assert desired.lease is not None
     assert desired.lease.valid_s == desk.rules.lease_s
 
@@ -138,7 +139,7 @@ def test_a_foreign_attempt_is_not_found(desk: Desk, puppet: Puppet) -> None:
 
 def test_the_next_block_is_granted_at_once(desk: Desk, puppet: Puppet) -> None:
     """A device with a report still in its journal gets the next block under a new fence."""
-    desk.order(make.plan(make.cell(counts=make.Counts(attempts=2))))
+    desk.order(make.plan(make.cell(counts=Counts(attempts=2))))
     (first,) = _refs(desk.synchronize(puppet))
     puppet.begin(first, AttemptState.REPORTED)
     desk.settle(first, "local")
@@ -344,7 +345,7 @@ def test_one_machine_measures_one_thing(tmp_path: Path) -> None:
     """Two devices of one machine take turns, and the second is told when the first is done."""
     one, other = make.device("one", machine="m"), make.emulated("two", machine="m")
     with open_desk(tmp_path, one, other) as desk:
-        case, mode = make.case(), make.Mode(make.Runtime.NATIVE)
+        case, mode = make.case(), Mode(Runtime.NATIVE)
         desk.order(make.product([case], [mode], [one, other]))
         first, second = Puppet("one"), Puppet("two")
         (ref,) = _refs(desk.synchronize(first))
@@ -359,7 +360,7 @@ def test_devices_that_share_their_machine_run_together(tmp_path: Path) -> None:
     """By the operator's wish."""
     devices = [make.device(name, machine="m", share_machine=True) for name in ("one", "two")]
     with open_desk(tmp_path, *devices) as desk:
-        desk.order(make.product([make.case()], [make.Mode(make.Runtime.NATIVE)], devices))
+        desk.order(make.product([make.case()], [Mode(Runtime.NATIVE)], devices))
         assert [len(_refs(desk.synchronize(Puppet(one.name)))) for one in devices] == [1, 1]
 
 

@@ -1,10 +1,9 @@
-"""A scheduler over a real store, with hands a test can turn; and real agents' calls to a server."""
+"""A scheduler over a real store, with a clock a test can turn; and a server of agents."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,12 +12,15 @@ import grpc
 
 from orchestrator.blobs import Blobs
 from orchestrator.clock import Clock, ManualClock, SystemClock
+from orchestrator.domain.artifact import Artifact
 from orchestrator.domain.attempt import Finished
 from orchestrator.domain.device import Device
+from orchestrator.domain.errors import StoreUnavailable
 from orchestrator.domain.sync import AgentWord, AttemptRef, AttemptWord, Desired
 from orchestrator.rpc.server import AgentServer, Listening
 from orchestrator.rpc.uploads import Uploads
 from orchestrator.scheduler import Rules, Scheduler
+from orchestrator.store.base import CellOrder, Store, Transaction
 from orchestrator.store.sql import open_store
 from orchestrator.trust import (
     DeviceFiles,
@@ -30,13 +32,15 @@ from orchestrator.trust import (
 from orchestrator.writer import Writer
 from protos.farm.v1 import agents_pb2 as pb
 from protos.farm.v1 import agents_pb2_grpc
-from protos.states import AttemptState, Outcome
+from protos.states import AttemptState, Outcome, RunState
 from tests.support import factories as make
 from tests.support.databases import sqlite_database
-from tests.support.storing import Rig
+from tests.support.storing import PROGRAM, RUNNER, Rig
 
 FARM = "farm-0123456789ab"
 TICK_S = 0.5
+#: What a cell of these tests orders.
+ASSIGNMENT = pb.Assignment(program_name="noop", repeats=5).SerializeToString()
 
 
 @dataclass
@@ -80,6 +84,19 @@ class Desk(Rig):
     def restart(self) -> None:
         """Lose all that is kept in memory only, as a new process would."""
         self.scheduler = Scheduler(self.store, self.devices, self.rules, self.clock, tick_s=TICK_S)
+
+    def make_ready(
+        self, run_id: int, program: Artifact = PROGRAM, inputs: Sequence[Artifact] = ()
+    ) -> None:
+        """Build a run's cells as the rig does, with an order an agent can read."""
+        assert not inputs
+        order = CellOrder(ASSIGNMENT, RUNNER.digest.sha256, program.digest.sha256)
+        with self.transaction() as t:
+            t.record_artifact(RUNNER)
+            t.record_artifact(program)
+            for cell in self.store.cells(run_id):
+                t.ready_cell(cell.cell_id, order)
+            t.move_run(run_id, RunState.QUEUED, self.now())
 
     def synchronize(self, puppet: Puppet) -> Desired:
         """Have an agent ask once and take the answer."""
@@ -140,10 +157,30 @@ def open_desk(
 
 
 @dataclass
+class Brittle:
+    """A store whose disk can be full: then nothing of a transaction is kept, and it says so."""
+
+    store: Store
+    full: bool = False
+    #: Transactions that became durable.
+    commits: int = 0
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Write, unless the disk is full by then."""
+        with self.store.transaction() as t:
+            yield t
+            if self.full:
+                raise StoreUnavailable("no room left on its disk")
+        self.commits += 1
+
+
+@dataclass
 class Served:
     """A running server of agents, and what is behind it."""
 
     desk: Desk
+    disk: Brittle
     writer: Writer
     blobs: Blobs
     uploads: Uploads
@@ -179,13 +216,6 @@ class Served:
         self.stack.callback(channel.close)
         return agents_pb2_grpc.AgentsStub(channel)
 
-    def order(self, plan_of: Callable[[], int]) -> int:
-        """Order something on the store's thread, as the orchestrator's service does."""
-        answer: Future[int] = Future()
-        answer.set_result(plan_of())
-        self.server.wake()
-        return answer.result()
-
 
 @contextmanager
 def serve(
@@ -197,7 +227,8 @@ def serve(
         desk = stack.enter_context(
             open_desk(folder, *devices, **{"clock": SystemClock(), **rules})  # type: ignore[arg-type]  # by name
         )
-        writer = Writer(desk.store)
+        disk = Brittle(desk.store)
+        writer = Writer(disk)
         writer.start()
         stack.callback(writer.stop)
         gatekeeper = Gatekeeper(folder / "trust", FARM)
@@ -212,7 +243,7 @@ def serve(
         server = AgentServer(desk.scheduler, writer, blobs, uploads, listening, desk.clock)
         server.start()
         stack.callback(server.stop)
-        yield Served(desk, writer, blobs, uploads, server, folder / "trust", folder, stack)
+        yield Served(desk, disk, writer, blobs, uploads, server, folder / "trust", folder, stack)
 
 
 def wire_digest(data: bytes) -> pb.Digest:

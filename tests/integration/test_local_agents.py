@@ -1,0 +1,177 @@
+"""Agents of this machine as processes: started, started again, gone with their orchestrator."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.clock import SystemClock
+from orchestrator.domain.errors import RuntimeMissing
+from orchestrator.local_agents import (
+    FIRST_PAUSE_S,
+    LONGEST_PAUSE_S,
+    AgentsFor,
+    LocalAgents,
+    local_address,
+    next_pause_s,
+)
+from protos.states import DeviceState
+from tests.support import factories as make
+from tests.support.runtime import FARM, Served, serve
+
+SOON_S = 40.0
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    """A farm of one device, served."""
+    with serve(tmp_path, lease_s=3.0, grace_s=1.0) as running:
+        yield running
+
+
+@pytest.fixture
+def agents(served: Served) -> Iterator[LocalAgents]:
+    """Its agents, started."""
+    started = LocalAgents(_serves(served), [make.device()], SystemClock())
+    started.start()
+    yield started
+    started.stop()
+
+
+def _serves(served: Served) -> AgentsFor:
+    address = local_address(served.server.address)
+    return AgentsFor(FARM, served.trust, served.folder / "agents", address)
+
+
+def _until(happened: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + SOON_S
+    while not happened():
+        assert time.monotonic() < deadline_s, "it never happened"
+        threading.Event().wait(0.05)
+
+
+def _speaks(served: Served) -> bool:
+    return served.desk.store.knows_facts("local")
+
+
+def _lives(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def test_an_agent_speaks_for_its_device(served: Served, agents: LocalAgents) -> None:
+    """With its own certificate it synchronizes and sends its facts."""
+    _until(lambda: _speaks(served))
+    assert set(agents.pids()) == {"local"}
+    assert served.desk.store.device("local").state is DeviceState.IDLE
+
+
+def test_a_killed_agent_is_started_again(served: Served, agents: LocalAgents) -> None:
+    """Soon, as another process."""
+    _until(lambda: _speaks(served))
+    before = agents.pids()["local"]
+    os.kill(before, signal.SIGKILL)
+    _until(lambda: agents.pids().get("local", before) != before)
+
+
+def test_stopping_leaves_none(served: Served, agents: LocalAgents) -> None:
+    """They leave by themselves when their standard input closes; twice does no harm."""
+    _until(lambda: _speaks(served))
+    pid = agents.pids()["local"]
+    began_s = time.monotonic()
+    agents.stop()
+    agents.stop()
+    assert not _lives(pid)
+    assert time.monotonic() - began_s < 10
+    assert agents.pids() == {}
+
+
+def test_an_agent_leaves_with_its_orchestrator(served: Served, tmp_path: Path) -> None:
+    """Killed without a word, the orchestrator takes its agents along."""
+    program = (
+        "import sys, threading; from pathlib import Path\n"
+        "from orchestrator.clock import SystemClock\n"
+        "from orchestrator.local_agents import AgentsFor, LocalAgents\n"
+        "from tests.support import factories as make\n"
+        "serves = AgentsFor(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4])\n"
+        "agents = LocalAgents(serves, [make.device()], SystemClock())\n"
+        "agents.start()\n"
+        "while not agents.pids(): threading.Event().wait(0.05)\n"
+        "print(agents.pids()['local'], flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    serves = _serves(served)
+    arguments = [FARM, str(serves.trust), str(serves.folder), serves.address]
+    with subprocess.Popen(
+        [sys.executable, "-c", program, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    ) as orchestrator:
+        assert orchestrator.stdout is not None
+        pid = int(orchestrator.stdout.readline())
+        _until(lambda: _speaks(served))
+        orchestrator.kill()
+    _until(lambda: not _lives(pid))
+
+
+def test_the_configuration_is_what_agents_read(served: Served, agents: LocalAgents) -> None:
+    """Each key, with paths below the device's own folder."""
+    _until(lambda: bool(agents.pids()))
+    folder = served.folder / "agents" / "local"
+    with (folder / "agent.toml").open("rb") as file:
+        config = tomllib.load(file)
+    assert config == {
+        "farm_id": FARM,
+        "address": served.server.address,
+        "device": "local",
+        "folder": str(folder / "state"),
+        "certificate": str(folder / "device.crt"),
+        "key": str(folder / "device.key"),
+        "ca": str(folder / "ca.crt"),
+        "emulator": "",
+        "share_machine": False,
+        "exit_with_stdin": True,
+    }
+
+
+def test_a_missing_emulator_is_told(served: Served) -> None:
+    """Before anything is started, with the next step."""
+    device = make.device("emu", make.ARM, emulator="qemu-does-not-exist")
+    with pytest.raises(RuntimeMissing, match="farm doctor"):
+        LocalAgents(_serves(served), [device], SystemClock())
+
+
+@pytest.mark.parametrize(
+    ("listening", "reached"),
+    [
+        ("127.0.0.1:7000", "127.0.0.1:7000"),
+        ("0.0.0.0:7000", "127.0.0.1:7000"),
+        ("[::]:7000", "[::1]:7000"),
+        ("farm.example:7000", "farm.example:7000"),
+    ],
+)
+def test_a_wildcard_is_reached_by_loopback(listening: str, reached: str) -> None:
+    """What one listens on is not always what one dials."""
+    assert local_address(listening) == reached
+
+
+def test_an_agent_that_does_not_stay_up_waits_longer() -> None:
+    """Doubling up to a limit; one that stayed up starts anew."""
+    pause_s = FIRST_PAUSE_S
+    for _ in range(20):
+        pause_s = next_pause_s(pause_s, 0.1)
+    assert pause_s == LONGEST_PAUSE_S
+    assert next_pause_s(pause_s, 3600) == FIRST_PAUSE_S
