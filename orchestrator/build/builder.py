@@ -194,10 +194,10 @@ def _wanted(kit: Kit, cell: CellPlan) -> Wanted | BuildError:
 
 
 def _targets(wanted: Iterable[Wanted | BuildError]) -> Iterable[Target]:
-    """Runners first: they take longest, and all else can be made beside them."""
+    """Programs first, so that the AOT compiler, which takes longest, is begun early."""
     found = [each for each in wanted if isinstance(each, Wanted)]
-    yield from (each.runner for each in found)
     yield from (each.program for each in found if isinstance(each.program, Target))
+    yield from (each.runner for each in found)
 
 
 def _gather(

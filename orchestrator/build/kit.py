@@ -138,8 +138,8 @@ class Kit:
 
     @property
     def _wide_jobs(self) -> int:
-        """Compilers one ninja starts: several ninjas run beside each other in a cold build."""
-        return max(1, self.jobs // 2)
+        """Compilers one ninja starts: in a cold build several run beside each other, then one."""
+        return max(2, self.jobs // 2)
 
     @cached_property
     def _source(self) -> wamr.RuntimeSource:

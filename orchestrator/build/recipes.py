@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 from orchestrator.build.digests import Snapshot
@@ -154,16 +155,36 @@ class Record:
     made_at: datetime
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Made:
     """A target with its product."""
 
-    digest: Digest
-    provenance: Provenance
+    target: Target
+    ingredients: tuple[Ingredient, ...]
+    order: str
+    record: Record
     #: Products it was made from.
     parts: tuple[Made, ...] = ()
-    #: Source files with the paths they were read from.
-    sources: tuple[tuple[str, Digest], ...] = ()
+
+    @property
+    def digest(self) -> Digest:
+        """Of the product."""
+        return self.record.product
+
+    @cached_property
+    def provenance(self) -> Provenance:
+        """How it was made."""
+        return describe(self.target, self.ingredients, self.order, self.record)
+
+    @property
+    def sources(self) -> list[tuple[str, Digest]]:
+        """Files of somebody's that it was made from, headers included, with their paths here."""
+        declared = [
+            (source.path, ingredient.digest)
+            for source, ingredient in zip(self.target.inputs, self.ingredients, strict=True)
+            if isinstance(source, Source)
+        ]
+        return declared + [(locate(self.target, read), read.digest) for read in self.record.reads]
 
 
 def bind(target: Target, parts: Mapping[Target, Made], files: Snapshot) -> tuple[Ingredient, ...]:

@@ -214,12 +214,18 @@ def compile_c(
                 cwd="folder",
             ),
         ),
-        inputs=(Source(unit.role, unit.source, str(unit.folder / unit.source)),),
+        inputs=(Source(unit.role, unit.source, os.path.join(unit.folder, unit.source)),),
         file_name=name,
         places={"folder": unit.folder, **places},
         reads=_read_depfile,
-        covered=(Path(zig.path).parent,),
+        covered=(_home(zig),),
     )
+
+
+@functools.cache
+def _home(zig: Tool) -> Path:
+    """Folder of the compiler, with the headers it brings."""
+    return Path(zig.path).parent
 
 
 def link(

@@ -238,19 +238,9 @@ class Workshop:
 
 
 def _made(attempt: _Attempt, record: Record) -> Made:
-    target = attempt.target
-    declared = [
-        (source.path, ingredient.digest)
-        for source, ingredient in zip(target.inputs, attempt.ingredients, strict=True)
-        if isinstance(source, Source)
-    ]
-    read = [(locate(target, each), each.digest) for each in record.reads]
-    return Made(
-        record.product,
-        describe(target, attempt.ingredients, attempt.order, record),
-        tuple(attempt.parts[i.target] for i in target.inputs if isinstance(i, Product)),
-        (*declared, *read),
-    )
+    products = (i for i in attempt.target.inputs if isinstance(i, Product))
+    parts = tuple(attempt.parts[product.target] for product in products)
+    return Made(attempt.target, attempt.ingredients, attempt.order, record, parts)
 
 
 def _below(path: str, folder: Path) -> bool:
