@@ -16,8 +16,8 @@ identity_describe(struct line *line)
 {
     line_text(line, "version", FARM_RUNNER_VERSION);
     line_text(line, "wamr", WAMR_VERSION);
-    line_text(line, "interpreter", WASM_ENABLE_FAST_INTERP ? "fast" : "classic");
-    line_bool(line, "simd", WASM_ENABLE_SIMD);
+    line_text(line, "interpreter", FARM_INTERPRETER);
+    line_bool(line, "simd", FARM_SIMD);
     line_list_open(line, "kernels");
     for (size_t i = 0; i < kernels_count(); i++)
         line_text(line, NULL, kernels_name(i));

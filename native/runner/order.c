@@ -150,6 +150,8 @@ check_complete(struct order *order)
         return complain("no program: end the options with -- PROGRAM [ARGS..]");
     if (!order->events_path || !order->stdout_prefix || !order->stderr_path)
         return complain("--events, --stdout and --stderr are needed");
+    if (order->token && strlen(order->token) > 128)
+        return complain("--token is longer than 128 characters");
     if (order->repeats == 0)
         return complain("--repeats must be at least 1");
     if (order->mode == MODE_RUN && order->stack_bytes < 128 * 1024)

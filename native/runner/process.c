@@ -146,20 +146,84 @@ process_descendants(pid_t *pids, size_t most)
     return found;
 }
 
-void
-process_end_tree(void (*changed)(void *context, pid_t pid, int status), void *context)
+static void
+kill_descendants(void)
 {
     static pid_t pids[MOST];
+    size_t found = process_descendants(pids, MOST);
+    for (size_t i = 0; i < found && i < MOST; i++)
+        kill(pids[i], SIGKILL);
+}
+
+static pid_t
+parent_of(pid_t pid)
+{
+    char text[1024];
+    const char *fields = stat_fields(pid, text, sizeof(text));
+    return fields ? (pid_t)atoi(fields + 1) : 0;
+}
+
+static bool
+is_self_or_ancestor(pid_t pid)
+{
+    for (pid_t at = getpid(); at > 0; at = parent_of(at))
+        if (at == pid)
+            return true;
+    return false;
+}
+
+static bool
+carries(pid_t pid, const char *mark)
+{
+    static char text[1 << 17]; /* the kernel's limit for one such text: 32 pages */
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = 0, part = 1;
+    while (fd >= 0 && part > 0 && length < (ssize_t)sizeof(text) - 1) {
+        part = read(fd, text + length, sizeof(text) - 1 - (size_t)length);
+        length += part > 0 ? part : 0;
+    }
+    if (fd >= 0)
+        close(fd);
+    text[length] = '\0';
+    for (ssize_t at = 0; at < length; at += (ssize_t)strlen(text + at) + 1)
+        if (strcmp(text + at, mark) == 0)
+            return true;
+    return false;
+}
+
+/* Returns how many it killed. The dead have no environment, so this comes to 0. */
+static size_t
+kill_marked(const char *mark)
+{
+    DIR *folder = opendir("/proc");
+    size_t killed = 0;
+    struct dirent *item;
+    while (folder && (item = readdir(folder))) {
+        pid_t pid = isdigit((unsigned char)item->d_name[0]) ? (pid_t)atoi(item->d_name) : 0;
+        if (pid > 0 && carries(pid, mark) && !is_self_or_ancestor(pid) && kill(pid, SIGKILL) == 0)
+            killed++;
+    }
+    if (folder)
+        closedir(folder);
+    return killed;
+}
+
+void
+process_end_tree(const char *mark, void (*changed)(void *context, pid_t pid, int status), void *context)
+{
     for (;;) {
         int status;
         pid_t pid;
         while ((pid = waitpid(-1, &status, WNOHANG | __WALL)) > 0)
             changed(context, pid, status);
-        if (pid < 0 && errno == ECHILD)
+        bool childless = pid < 0 && errno == ECHILD;
+        size_t marked = mark ? kill_marked(mark) : 0;
+        if (childless && marked == 0)
             return;
-        size_t found = process_descendants(pids, MOST);
-        for (size_t i = 0; i < found && i < MOST; i++)
-            kill(pids[i], SIGKILL);
+        if (!childless)
+            kill_descendants();
         poll(NULL, 0, 1); /* the dead need a moment to become reapable */
     }
 }

@@ -26,10 +26,12 @@ size_t
 process_descendants(pid_t *pids, size_t most);
 
 /* Kills every descendant of the caller and reaps them until none is left, also those that are born meanwhile.
-   Works since the caller is the subreaper: what loses its parent becomes its child.
+   Works where the caller is the subreaper: what loses its parent becomes its child. Where it cannot be one, `mark` is
+   an environment entry ("FARM_ATTEMPT=..") that all it started carry: whoever has it is killed, but for the caller
+   and those it descends from. NULL: the caller is the subreaper.
    `changed` is called with every wait status: of children that ended, and of traced ones that stopped. */
 void
-process_end_tree(void (*changed)(void *context, pid_t pid, int status), void *context);
+process_end_tree(const char *mark, void (*changed)(void *context, pid_t pid, int status), void *context);
 
 /* Is this child the only descendant of the caller, with one thread and no child? Cheap; when in doubt, false. */
 bool

@@ -15,12 +15,13 @@
 
 /* The launcher's own memory (qemu-user: translated code and tables), which is none of the program's. */
 #define LAUNCHER_MEMORY_BYTES (64u << 20)
-/* Looks at memory: close together at first, so that a short program is seen at all. */
 #define FIRST_SAMPLE_NS 1000000u
 #define SLOWEST_SAMPLE_NS 10000000u
 #define COUNT_EVERY_NS 250000000u
 
 static int signals_fd = -1;
+/* "FARM_ATTEMPT=..", where it takes that to find what lost its parent; empty: this process is the subreaper. */
+static char mark[160];
 static uint64_t deadline_ns; /* 0: none */
 
 static void
@@ -42,7 +43,13 @@ supervise_begin(struct attempt *attempt)
         deadline_ns = now_ns() + attempt->order->timeout_ns;
     if (setsid() < 0 && errno != EPERM) /* EPERM: whoever started us has done it */
         return false;
-    if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0 || sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+    /* qemu-user does not know this call; then the token in the environment of all that we start has to do. */
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) {
+        if (!attempt->order->token)
+            return false;
+        snprintf(mark, sizeof(mark), "FARM_ATTEMPT=%s", attempt->order->token);
+    }
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
         return false;
     signal(SIGPIPE, SIG_IGN);
     signals_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -131,7 +138,7 @@ program_started(struct watch *watch)
     watch->started = true;
     if (!watch->traced) {
         watch->sample_every_ns = FIRST_SAMPLE_NS;
-        watch->sample_at_ns = now + FIRST_SAMPLE_NS;
+        watch->sample_at_ns = now; /* at once, then ever less often: a short program must be seen at all */
     }
     if (watch->attempt->order->processes)
         watch->count_at_ns = now + COUNT_EVERY_NS;
@@ -198,7 +205,7 @@ supervise(struct watch *watch)
     }
     if (!watch->ended && !watch->traced)
         attempt_memory(watch->attempt, process_status_bytes(watch->pid, "VmHWM:"), MEMORY_SAMPLED);
-    process_end_tree(child_changed, watch);
+    process_end_tree(mark[0] ? mark : NULL, child_changed, watch);
     watch->pipe_fd = pipe_fd;
     watch->drain(watch);
 }
