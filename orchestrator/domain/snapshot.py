@@ -8,7 +8,9 @@ from collections.abc import Mapping
 
 #: First words of the names of facts that change what a program costs: a new kernel or another
 #: clock breaks a series. Everything else (disk space, agent, addresses) is information.
-IDENTITY: frozenset[str] = frozenset({"board", "cpu", "kernel", "machine", "memory", "os"})
+IDENTITY: frozenset[str] = frozenset(
+    {"board", "cpu", "emulator", "kernel", "machine", "memory", "os"}
+)
 
 #: Words of those families' facts that move while the machine stays the same.
 VOLATILE: frozenset[str] = frozenset(

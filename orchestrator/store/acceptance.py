@@ -19,8 +19,8 @@ from orchestrator.store.devices import intern_session
 from orchestrator.store.leases import (
     change_device_state,
     end_lease,
+    has_open_attempts,
     move_cell,
-    open_attempts,
     standing_of,
 )
 from orchestrator.store.measurements import (
@@ -144,7 +144,7 @@ class AcceptanceWrites(Access, Transaction):
             self._db.execute(t.attempt_logs.insert(), rows)
 
     def _release_if_settled(self, attempt: Row[Any], now: datetime) -> None:
-        if open_attempts(self._db, attempt.lease_id):
+        if has_open_attempts(self._db, attempt.lease_id):
             return
         end_lease(self._db, attempt.lease_id, LeaseState.RELEASED, now)
         device = self._db.execute(

@@ -2,13 +2,20 @@
 
 Rules every implementation keeps:
 
-* A ``Store`` is used by one writing thread; reading methods of a second ``Store`` on the same database may run beside it.
-* All writes happen on a ``Transaction``. It is durable (flushed to disk) once ``Store.transaction()`` was left without an
-  exception, and leaves nothing behind if one was raised. ``Transaction.part()`` nests: a part that raises undoes itself
-  only, so many devices' requests share one durable commit (group commit, D4).
+* A ``Store`` has one writing thread. Its reading methods may be called from any thread, and see
+  what is written so far when the writing thread calls them inside its transaction; other threads
+  wait for that to end, so readers better open a ``Store`` of their own.
+* All writes happen on a ``Transaction``. It is durable (flushed to disk) once
+  ``Store.transaction()`` was left without an exception, and leaves nothing behind if one was
+  raised. ``Transaction.part()`` nests: a part that raises undoes itself only, so many devices'
+  requests share one durable commit (group commit, D4). A transaction in which the database itself
+  failed is over: everything asked of it afterwards raises that error.
 * Rows never leave the store; frozen values of ``domain`` do. Instants are aware UTC.
 * Moves of states go through ``protos.states``; an illegal one raises ``IllegalMoveError``.
-* A database that is locked, full or away raises ``StoreUnavailable``; a wrong schema ``SchemaMismatch``.
+* Whoever names a run, device, cell, lease or attempt that is not there gets ``NotFound``.
+* A database that is locked, full or away raises ``StoreUnavailable``; a wrong schema
+  ``SchemaMismatch``.
+* What an attempt's end means for its cell is decided in ``domain.settlement``, not here.
 """
 
 from __future__ import annotations
@@ -42,7 +49,7 @@ class CellOrder:
 
 @dataclass(frozen=True, slots=True)
 class CellRow:
-    """A cell of a run that is not settled, with its plan's key."""
+    """A cell of a run, with its plan's key."""
 
     cell_id: int
     key: str
@@ -90,16 +97,17 @@ class Transaction(ABC):
     def declare_devices(self, devices: Sequence[Device]) -> None:
         """Make the store's devices those of the inventory: new ones added, changed ones changed.
 
-        A device that is no longer declared keeps its history and takes no more work (hold ``maintenance``, note says why).
+        A device that is no longer declared keeps its history and takes no more work (hold
+        ``maintenance``, note says why) until it is declared again.
         """
 
     @abstractmethod
     def see_device(self, device: str, now: datetime, *, agent_version: str, boot_id: str) -> None:
-        """Note contact: ``seen_at``, and offline becomes idle, or leased where a lease is still held."""
+        """Note contact: offline becomes idle, or leased where a lease is still held."""
 
     @abstractmethod
     def record_facts(self, device: str, facts: Mapping[str, str], now: datetime) -> int:
-        """Intern the facts as the device's current snapshot and answer its id; the same facts again: the same id."""
+        """Make these facts the device's current snapshot; the same facts again: the same id."""
 
     @abstractmethod
     def move_device(self, device: str, state: DeviceState) -> None:
@@ -113,25 +121,28 @@ class Transaction(ABC):
 
     @abstractmethod
     def record_artifact(self, artifact: Artifact) -> None:
-        """Remember an artifact that nothing made here: an input, a source. Idempotent by digest."""
+        """Remember an artifact nothing made here: an input, a source. Idempotent by digest."""
 
     @abstractmethod
     def record_provenance(self, made: Iterable[Provenance]) -> None:
-        """Remember products, recipes and edges (child, parent, role, recipe). Idempotent by recipe key."""
+        """Remember products, recipes and their ingredients. Idempotent by recipe key."""
 
     # runs
 
     @abstractmethod
     def create_run(self, plan: Plan, now: datetime) -> int:
-        """Store a plan as a run in state building: workloads, cases and modes interned, cells waiting or impossible.
+        """Store a plan as a run that is building, its cells waiting or impossible.
 
         Returns:
             The run's id.
+
+        Raises:
+            NotFound: a cell's device is not declared.
         """
 
     @abstractmethod
     def move_run(self, run_id: int, state: RunState, now: datetime, error: str = "") -> None:
-        """Change a run's state.
+        """Change a run's state; one that is queued with all its cells settled is done at once.
 
         Raises:
             NotFound: no such run.
@@ -139,17 +150,23 @@ class Transaction(ABC):
 
     @abstractmethod
     def ready_cell(self, cell_id: int, order: CellOrder) -> None:
-        """A waiting cell's artifacts are built: it becomes ready. A cell that is no longer waiting stays as it is."""
+        """A waiting cell's artifacts are built: it becomes ready. Any other stays as it is.
+
+        Raises:
+            NotFound: an artifact of the order is not recorded.
+        """
 
     @abstractmethod
     def fail_cell(self, cell_id: int, reason: str) -> None:
-        """A cell cannot be built: it becomes failed, with the reason. A settled cell stays as it is."""
+        """A waiting cell cannot be built: it fails, with the reason. Any other stays as it is."""
 
     @abstractmethod
     def cancel_run(self, run_id: int, now: datetime) -> None:
-        """The user's wish: unsettled cells become cancelled, except leased ones, whose attempts are marked to be stopped.
+        """The user's wish: unsettled cells become cancelled, but for leased ones.
 
-        A cell with a marked attempt becomes cancelled when that attempt is settled, and so does the run with its last cell.
+        Their attempts are marked to be stopped. When such an attempt is settled its cell becomes
+        cancelled (done, if that was the success of its last block), and the run with its last
+        cell. A second wish changes nothing.
 
         Raises:
             NotFound: no such run.
@@ -158,7 +175,12 @@ class Transaction(ABC):
 
     @abstractmethod
     def resume_run(self, run_id: int) -> Sequence[CellRow]:
-        """A cancelled run goes back to building, its cancelled cells to waiting; answers the cells to build.
+        """A cancelled run goes back to building, its cancelled cells to waiting.
+
+        Blocks that were measured stay measured.
+
+        Returns:
+            The cells to build.
 
         Raises:
             NotFound: no such run.
@@ -169,33 +191,43 @@ class Transaction(ABC):
 
     @abstractmethod
     def grant(self, device: str, slots: Sequence[Slot], now: datetime) -> HeldLease:
-        """Lease the device, raise its fence by one, and make one attempt per slot, numbered from 1 in that order.
+        """Lease the device and make one attempt per slot, numbered from 1 in that order.
 
-        The cells become leased, the device leased, their runs running.
+        The device's fence grows by one. The cells become leased, the device leased, their runs
+        running. A cell is in a lease once; its next block needs another.
 
         Raises:
-            LeaseError: the device, or another device of its machine (unless both share it), holds a lease.
+            LeaseError: the device holds a lease, or another of its machine (unless both share it).
+            StateError: a slot is not open: its cell is not ready, or not at that block.
+            ValueError: no slots.
         """
 
     @abstractmethod
     def note_progress(
         self, device: str, attempt_id: int, fence: int, told: AttemptState, now: datetime
     ) -> None:
-        """Take an agent's word on an attempt of its own; echoes, settled and foreign attempts change nothing."""
+        """Take an agent's word on an attempt of its own.
+
+        Echoes, settled and foreign attempts change nothing.
+        """
 
     @abstractmethod
     def accept(self, finished: Finished, *, retries: int, now: datetime) -> bool:
         """Store a report once and settle its attempt.
 
-        Accepted if the attempt is of this device and fence, its lease is held, it is unsettled, and no other attempt was
-        accepted for the same cell and block; otherwise the attempt is rejected, its numbers kept beside it. A report that is
-        already stored changes nothing.
+        A report of an attempt that is unsettled under a held lease settles it; one that comes too
+        late is kept beside, rejected. A report that is stored already, or that names another fence
+        or sequence than the attempt's own, changes nothing.
 
-        An accepted attempt moves its cell: succeeded, blocks left -> ready; succeeded, last block -> done; an outcome of
-        ``states.RETRIED`` with tries left in this block -> the attempt counts as a try, is *rejected* with its outcome kept,
-        and the cell is ready again; cancelled -> cancelled; anything else -> failed. Attempts of the same lease for cells
-        that are settled meanwhile stay as they are. When the lease's last attempt is settled the lease is released and the
-        device idle. When a run's last cell is settled the run is done (cancelled, if the user wished so).
+        A success is accepted: the block's one result. With blocks left the cell is ready for the
+        next one, with its full budget of tries; else it is done. Under a wish to cancel anything
+        else is rejected with its outcome kept, and the cell cancelled. Without one, an outcome of
+        ``states.RETRIED``, or a cancel nobody wished for, with tries left is rejected with its
+        outcome kept, counts as a try, and the cell is ready again. Anything else is accepted and
+        the cell failed. Only a success stores times (D9).
+
+        When the lease's last attempt is settled the lease is released and the device idle. When a
+        run's last cell is settled the run is done, or cancelled if the user wished so.
 
         Args:
             finished: the judged report.
@@ -211,14 +243,20 @@ class Transaction(ABC):
 
     @abstractmethod
     def expire(self, lease_id: int, now: datetime, reason: str) -> None:
-        """End a held lease from outside: its unsettled attempts are rejected, their cells ready again, the device offline.
+        """End a held lease from outside; the device is offline.
 
-        A slot whose attempts were lost this way more often than ``retries`` of ``lost_slots`` is failed by the scheduler.
+        Its unsettled attempts are rejected, their cells ready again (cancelled, if the user wished
+        so). It counts as a try of those that had begun as far as is known, and of the first one,
+        which may have begun unheard; ``fail_exhausted`` fails cells that had too many.
         """
 
     @abstractmethod
     def fail_exhausted(self, retries: int, now: datetime) -> int:
-        """Fail ready cells one of whose blocks has used its first try and all retries; answers how many."""
+        """Fail ready cells whose block has used its first try and all retries.
+
+        Returns:
+            How many.
+        """
 
 
 class Store(ABC):
@@ -256,11 +294,15 @@ class Store(ABC):
 
     @abstractmethod
     def is_settled(self, attempt_id: int, device: str) -> bool:
-        """Whether the report of this attempt is stored, or no longer wanted; unknown attempts are settled."""
+        """Whether an attempt's report is stored or no longer wanted; unknown ones are settled."""
 
     @abstractmethod
     def ready_slots(self, device: str) -> Sequence[Slot]:
-        """Open slots this device may take by name or type, of runs queued or running: each ready cell's lowest open block."""
+        """What this device may take, by name or type, of runs queued or running.
+
+        Each ready cell's lowest open block, counted from 0; by priority, run, block and place in
+        the matrix.
+        """
 
     @abstractmethod
     def knows_facts(self, device: str) -> bool:
@@ -284,11 +326,14 @@ class Store(ABC):
 
     @abstractmethod
     def cells(self, run_id: int) -> Sequence[CellRow]:
-        """The cells of a run, in the matrix's order."""
+        """All cells of a run, in the matrix's order."""
 
     @abstractmethod
     def results(self, wanted: ResultFilter) -> Sequence[CellResult]:
-        """A page of cells with their numbers: one run in the matrix's order, over runs the newest first."""
+        """A page of cells with their numbers: newest run first, each in the matrix's order.
+
+        A failed cell shows no times, though earlier blocks of it had some (D9).
+        """
 
     @abstractmethod
     def count_results(self, wanted: ResultFilter) -> int:
@@ -304,7 +349,11 @@ class Store(ABC):
 
     @abstractmethod
     def provenance(self, sha256: str) -> Sequence[Provenance]:
-        """How an artifact was made, its own recipe first, then its ingredients', down to sources."""
+        """How an artifact was made: its own recipe, then those of its ingredients, to the sources.
+
+        Tools that were built here are followed too. Where several recipes gave the same bytes, the
+        newest is told.
+        """
 
     @abstractmethod
     def referenced_blobs(self) -> set[str]:

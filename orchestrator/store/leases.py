@@ -47,6 +47,13 @@ def open_attempts(database: Database, lease_id: int) -> Sequence[Row[Any]]:
     ).all()
 
 
+def has_open_attempts(database: Database, lease_id: int) -> bool:
+    """Say whether a lease has attempts that are not settled."""
+    a = t.attempts.c
+    wanted = select(a.id).where(a.lease_id == lease_id, a.state.in_(UNSETTLED)).limit(1)
+    return database.execute(wanted).first() is not None
+
+
 def standing_of(attempt: Row[Any]) -> Standing:
     """Say how far the cell of an attempt is; the row carries both."""
     return Standing(

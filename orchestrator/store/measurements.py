@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row, select
@@ -73,12 +73,13 @@ def summary(sample: Sample) -> dict[str, float] | None:
     }
 
 
-def store_samples(database: Database, attempt_id: int, samples: Iterable[Sample]) -> None:
+def store_samples(database: Database, attempt_id: int, samples: Sequence[Sample]) -> None:
     """Keep raw values; blocks are never changed."""
+    numbers = _intern_metrics(database, samples)
     rows = [
         {
             "attempt_id": attempt_id,
-            "metric_id": _intern_metric(database, sample),
+            "metric_id": numbers[sample.phase, sample.metric],
             "data": pack(sample.values),
             "warmups": sample.warmups,
         }
@@ -92,6 +93,8 @@ def store_summaries(
     database: Database, attempt: Row[Any], finished: Finished, series_id: int
 ) -> None:
     """Put an accepted attempt's numbers on their series' lines."""
+    samples = blocks_of(finished)
+    numbers = _intern_metrics(database, samples)
     placed = {
         "series_id": series_id,
         "attempt_id": attempt.id,
@@ -100,9 +103,9 @@ def store_summaries(
         "valid": is_valid(finished),
     }
     rows = [
-        {**placed, "metric_id": _intern_metric(database, sample), **numbers}
-        for sample in blocks_of(finished)
-        if (numbers := summary(sample)) is not None
+        {**placed, "metric_id": numbers[sample.phase, sample.metric], **summed}
+        for sample in samples
+        if (summed := summary(sample)) is not None
     ]
     if rows:
         database.execute(t.attempt_metrics.insert(), rows)
@@ -153,11 +156,29 @@ def validity_of(finished: Finished) -> list[str]:
     return [one for one in finished.validity if one != "valid"]
 
 
-def _intern_metric(database: Database, sample: Sample) -> int:
+def _intern_metrics(
+    database: Database, samples: Sequence[Sample]
+) -> Mapping[tuple[str, str], int]:
+    """Answer the number of each sample's metric by phase and name; all known ones are few."""
+    c = t.metrics.c
+    rows = database.execute(select(c.id, c.phase, c.name))
+    numbers = {(row.phase, row.name): row.id for row in rows}
+    for sample in samples:
+        key = (sample.phase, sample.metric)
+        if key not in numbers:
+            numbers[key] = database.insert(t.metrics, _metric(sample))
+    return numbers
+
+
+def _metric(sample: Sample) -> dict[str, Any]:
     unit = next((unit for end, unit in _UNITS.items() if sample.metric.endswith(end)), "1")
     costs = unit != "1" or sample.metric in _COSTS
-    key = {"phase": sample.phase, "name": sample.metric}
-    return database.intern(t.metrics, key, unit=unit, direction=-1 if costs else 0)
+    return {
+        "phase": sample.phase,
+        "name": sample.metric,
+        "unit": unit,
+        "direction": -1 if costs else 0,
+    }
 
 
 def _quantile(ordered: Sequence[float], part: float) -> float:

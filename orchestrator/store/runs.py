@@ -115,9 +115,8 @@ class RunWrites(Access, Transaction):
         )
 
     def fail_cell(self, cell_id: int, reason: str) -> None:
-        state = self._cell_state(cell_id)
-        if state in (CellState.WAITING, CellState.READY):
-            after = move(state, CellState.FAILED)
+        if self._cell_state(cell_id) is CellState.WAITING:
+            after = move(CellState.WAITING, CellState.FAILED)
             change_cell(self._db, cell_id, state=after, reason=reason)
 
     def cancel_run(self, run_id: int, now: datetime) -> None:

@@ -9,6 +9,9 @@ What was ordered: ``runs`` of ``cells`` (case, mode, device or type). What happe
 their summary laid out in the order of a chart (series, metric, time). What ran: ``variants`` of
 ``artifacts``, and how those were made: ``recipes`` with ``artifact_edges`` to their ingredients.
 
+Indexes over a part of a table name the part for SQLite only: naming it for PostgreSQL too would
+load that dialect whenever a command starts (50 ms). The migrations make them and name it for both.
+
 For people there are three views (``views.py``): ``result``, one row per cell; ``attempt``, one
 row per attempt; and ``made``, one row per ingredient of every product.
 """

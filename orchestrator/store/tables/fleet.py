@@ -97,11 +97,10 @@ leases = Table(
 )
 _held = text("state = 'held'")
 _held_alone = text("state = 'held' AND NOT shared")
-Index("held_device", leases.c.device_id, unique=True, sqlite_where=_held, postgresql_where=_held)
+Index("held_device", leases.c.device_id, unique=True, sqlite_where=_held)
 Index(
     "held_machine",
     leases.c.machine,
     unique=True,
     sqlite_where=_held_alone,
-    postgresql_where=_held_alone,
 )

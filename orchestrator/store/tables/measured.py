@@ -83,14 +83,12 @@ Index(
     attempts.c.block,
     unique=True,
     sqlite_where=_accepted,
-    postgresql_where=_accepted,
 )
 Index(
     "one_open_attempt",
     attempts.c.cell_id,
     unique=True,
     sqlite_where=_open,
-    postgresql_where=_open,
 )
 
 attempt_logs = Table(

@@ -114,5 +114,4 @@ Index(
     cells.c.device_type_id,
     cells.c.device_id,
     sqlite_where=_ready,
-    postgresql_where=_ready,
 )
