@@ -65,6 +65,10 @@ class Builder:
         native: the folder of that name.
         runtime_sources: trees of WAMR by name; ``pinned`` with None is the crate's.
         jobs: tools started at a time; None: one per core.
+
+    Raises:
+        BuildError: the cache cannot be used.
+        DiskFull: there is no room for it.
     """
 
     def __init__(
@@ -88,7 +92,13 @@ class Builder:
             "ZIG_GLOBAL_CACHE_DIR": zig_cache,
             "ZIG_LOCAL_CACHE_DIR": zig_cache,
         }
-        self._workshop = Workshop(self._cache, environment)
+        try:
+            self._workshop = Workshop(self._cache, environment)
+        except OSError as error:
+            raise BuildError(
+                f"the build cache {self._cache} cannot be used ({error.strerror});"
+                " FARM_CACHE_DIR names another"
+            ) from error
 
     def resolve_mode(
         self, mode: Mode, device_type: DeviceType, workload: Workload
@@ -191,6 +201,8 @@ def _wanted(kit: Kit, cell: CellPlan) -> Wanted | BuildError:
         return kit.wanted(cell)
     except BuildError as error:
         return error
+    except OSError as error:
+        return BuildError(f"{cell.case.workload.name}: {error}")
 
 
 def _targets(wanted: Iterable[Wanted | BuildError]) -> Iterable[Target]:

@@ -61,13 +61,14 @@ class FileDigests:
         return digest
 
     def save(self) -> None:
-        """Write the memory, if it learned something."""
+        """Write the memory, if it learned something; without it, the next process reads more."""
         with self._lock:
             if not self._changed:
                 return
             rows = [[path, *key, *_row(digest)] for path, (key, digest) in self._known.items()]
             self._changed = False
-        write_whole(self._memory, json.dumps(rows).encode())
+        with suppress(OSError):
+            write_whole(self._memory, json.dumps(rows).encode())
 
 
 class Snapshot:

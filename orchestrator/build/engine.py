@@ -159,6 +159,9 @@ class _Build:
             except BuildError as error:
                 self._settle(target, error)
                 return
+            except OSError as error:
+                self._settle(target, BuildError(f"{target.name}: {error}"))
+                return
             if found is not None:
                 self._settle(target, found)
 
