@@ -48,6 +48,7 @@ from agent.stage import (
     attempt_folder,
     hash_file,
     make_attempt_folder,
+    room_needed,
 )
 from agent.telemetry import Conditions, Machine
 from protos.farm.v1 import agents_pb2 as pb
@@ -121,6 +122,9 @@ class Attempts:
             self._settle(ref, stopped_verdict(stopped.cause))
         except AgentError as error:
             self._settle(ref, _verdict_of(error))
+        except OSError as error:  # a worn SD card, a read-only file system, too many processes
+            reason = f"{error.filename or self._site.folder}: {error.strerror}"
+            self._settle(ref, Verdict(Outcome.DEVICE_FAILED, reason))
 
     def take_up(self, entry: Entry) -> None:
         """Adopt a runner of an earlier process of this agent, or report what became of it."""
@@ -128,11 +132,14 @@ class Attempts:
             verdict = Verdict(Outcome.DEVICE_FAILED, "the device was restarted while it ran")
             self._settle(entry.ref, verdict)
             return
-        order = _read(entry.assignment)
         try:
+            order = _read(entry.assignment)
             runner = adopt(self._site.place(entry.ref), entry.token, self._site.lock)
             ended = Ended(None, "", None) if runner is None else self._watch(order, runner)
             self._finish(order, entry.conditions, ended, adopted=True)
+        except MalformedOrder as error:  # begun by an agent that read orders otherwise
+            self._prove_dead()
+            self._settle(entry.ref, _verdict_of(error))
         except OldRunnerAlive as error:
             self._settle(entry.ref, _verdict_of(error))
 
@@ -191,7 +198,8 @@ class Attempts:
         self._desk.check(order.ref)
         before = self._site.machine.read_conditions().to_wire().SerializeToString()
         self._journal.run(order.ref, self._site.boot_id, before)
-        runner = start(order, launch, self._site.lock)
+        with room_needed(self._site.folder):
+            runner = start(order, launch, self._site.lock)
         self._desk.changed(order.ref)
         self._finish(order, before, self._watch(order, runner), adopted=False)
 

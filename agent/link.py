@@ -9,7 +9,7 @@ from typing import NoReturn
 import grpc
 
 from agent.config import AgentConfig
-from agent.errors import BlobMissing, ConfigError, LinkDown, Refused, UploadLost
+from agent.errors import BlobCorrupt, BlobMissing, ConfigError, LinkDown, Refused, UploadLost
 from protos.farm.v1 import agents_pb2 as pb
 from protos.farm.v1 import agents_pb2_grpc
 
@@ -120,7 +120,8 @@ class Link:
         Raises:
             LinkDown: the stream ended early; go on from where it did.
             BlobMissing: there is no such blob.
-            Refused: the offset lies beyond its end, or the certificate is not accepted.
+            BlobCorrupt: the offset lies beyond its end, so what is here is wrong; begin anew.
+            Refused: the certificate is not accepted.
         """
         request = pb.FetchRequest(sha256=sha256, offset=offset)
         stream = self._stub.Fetch(request, timeout=FETCH_TIMEOUT_S)
@@ -151,6 +152,8 @@ def _raise(error: grpc.RpcError) -> NoReturn:
     text = f"{code.name.lower()}: {error.details() or ''}"
     if code in _TRANSIENT:
         raise LinkDown(text) from error
+    if code is grpc.StatusCode.OUT_OF_RANGE:
+        raise BlobCorrupt(text) from error
     if code is grpc.StatusCode.NOT_FOUND:
         raise BlobMissing(text) from error
     if code is grpc.StatusCode.DATA_LOSS:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from agent.errors import BlobCorrupt, BlobMissing, DiskFull, LinkDown, MalformedOrder, Refused
+from agent.errors import BlobCorrupt, DiskFull, LinkDown, MalformedOrder
 from agent.order import Blob, Directory, Order, Ref, StagedFile
 from protos.farm.v1 import agents_pb2 as pb
 
@@ -81,6 +81,7 @@ class BlobCache:
 
         Raises:
             BlobMissing: the source has it not.
+            Refused: the source does not give it to this device.
             BlobCorrupt: what comes never matches the digest.
             DiskFull: no room; what had come is removed again.
         """
@@ -95,9 +96,7 @@ class BlobCache:
                     return self._admit(blob)
             except LinkDown:
                 pause()
-            except BlobMissing:
-                raise
-            except (BlobCorrupt, Refused):
+            except BlobCorrupt:
                 fresh_starts += 1
                 self._part(blob).unlink(missing_ok=True)
             except DiskFull:
@@ -230,6 +229,14 @@ def remove_folder(place: AttemptFolder) -> None:
     """Remove what an attempt left; follows no link."""
     if place.root.exists():
         shutil.rmtree(place.root)
+
+
+def sweep_folders(folder: Path, known: frozenset[Ref]) -> None:
+    """Remove folders of attempts that were forgotten just before an earlier process ended."""
+    kept = {attempt_folder(folder, ref).root for ref in known}
+    for root in (folder / "attempts").glob("*"):
+        if root not in kept:
+            shutil.rmtree(root, ignore_errors=True)  # the next start tries again
 
 
 def _fill(work: Path, directory: Directory, cache: BlobCache) -> None:

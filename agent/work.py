@@ -20,7 +20,7 @@ from agent.errors import DiskFull, LinkDown, Refused
 from agent.journal import Entry, Journal
 from agent.order import Ref
 from agent.processes import find_members, send
-from agent.stage import BlobCache, Source, attempt_folder, remove_folder
+from agent.stage import BlobCache, Source, attempt_folder, remove_folder, sweep_folders
 from protos.states import AttemptState
 
 log = logging.getLogger("agent.work")
@@ -60,6 +60,7 @@ class Worker:
     def recover(self) -> None:
         """Adopt or end what was running; take up what was being staged."""
         entries = self._desk.entries()
+        sweep_folders(self._site.folder, frozenset(entry.ref for entry in entries))
         self._kill_strays([one for one in entries if one.state is AttemptState.RUNNING])
         for entry in entries:
             if entry.state is AttemptState.RUNNING:

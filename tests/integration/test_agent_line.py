@@ -186,8 +186,9 @@ def test_a_stranger_is_not_believed(rig: Rig, tmp_path: Path) -> None:
     assert config.is_file()
 
 
-def test_a_full_disk_is_the_devices_failure(rig: Rig) -> None:
-    """No room for a blob: device_failed with the reason, and the next, smaller order runs."""
+@pytest.fixture
+def small_disk(rig: Rig) -> Iterator[Rig]:
+    """The agent's state lies on a file system of 4 MB."""
     rig.state.mkdir()
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(rig.state)],
@@ -197,19 +198,53 @@ def test_a_full_disk_is_the_devices_failure(rig: Rig) -> None:
     if mounted.returncode:
         pytest.skip("a small file system can only be mounted by root")
     try:
-        rig.start_agent()
-        order = rig.assignment(1, "true")
-        big = pb.StagedFile(path="big", digest=rig.orchestrator.put(os.urandom(8 << 20)))
-        order.directories.append(pb.GrantedDirectory(guest="data", files=[big]))
-        small = rig.assignment(2, "echo hello", sequence=2)
-        rig.orchestrator.grant(1, order, small)
-        report = rig.orchestrator.wait_for_report(1)
-        assert report.outcome == pb.OUTCOME_DEVICE_FAILED
-        assert report.reason.startswith("disk full: no room in ")
-        assert rig.orchestrator.wait_for_report(2).outcome == pb.OUTCOME_SUCCEEDED
+        yield rig
     finally:
         rig.close()
         subprocess.run(["umount", str(rig.state)], check=True)
+
+
+def test_a_full_disk_is_the_devices_failure(small_disk: Rig) -> None:
+    """No room for a blob: device_failed with the reason, and the next, smaller order runs."""
+    rig = small_disk
+    rig.start_agent()
+    order = rig.assignment(1, "true")
+    big = pb.StagedFile(path="big", digest=rig.orchestrator.put(os.urandom(8 << 20)))
+    order.directories.append(pb.GrantedDirectory(guest="data", files=[big]))
+    small = rig.assignment(2, "echo hello", sequence=2)
+    rig.orchestrator.grant(1, order, small)
+    report = rig.orchestrator.wait_for_report(1)
+    assert report.outcome == pb.OUTCOME_DEVICE_FAILED
+    assert report.reason.startswith("disk full: no room in ")
+    assert rig.orchestrator.wait_for_report(2).outcome == pb.OUTCOME_SUCCEEDED
+
+
+def test_a_program_that_fills_the_disk_loses_no_report(small_disk: Rig) -> None:
+    """With no byte left the report is still written down and delivered; the next order runs."""
+    rig = small_disk
+    rig.start_agent()
+    fill = rig.assignment(1, "cat /dev/zero > fill")
+    then = rig.assignment(2, "echo hello", sequence=2)
+    rig.orchestrator.grant(1, fill, then)
+    assert rig.orchestrator.wait_for_report(1).outcome in (
+        pb.OUTCOME_WORKLOAD_FAILED,  # the program noticed, and the runner could still say so
+        pb.OUTCOME_DEVICE_FAILED,
+    )
+    assert rig.orchestrator.wait_for_report(2).outcome == pb.OUTCOME_SUCCEEDED
+    assert "Traceback" not in rig.errors()
+
+
+def test_a_broken_folder_is_the_devices_failure(rig: Rig) -> None:
+    """What the system refuses while staging is reported with its own words, not died of."""
+    agent = rig.start_agent()
+    rig.orchestrator.wait_until(lambda: rig.orchestrator.states)
+    (rig.state / "attempts").mkdir(exist_ok=True)
+    (rig.state / "attempts" / "1.1.7").touch()
+    rig.orchestrator.grant(1, rig.assignment(7, "true"))
+    report = rig.orchestrator.wait_for_report(7)
+    assert report.outcome == pb.OUTCOME_DEVICE_FAILED
+    assert report.reason.endswith("Not a directory")
+    assert agent.poll() is None
 
 
 def _runners(rig: Rig) -> list[int]:

@@ -7,8 +7,10 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -202,6 +204,30 @@ def test_killed_after_the_report_before_forget(rig: Rig) -> None:
     rig.orchestrator.forgets = True
     rig.orchestrator.wait_until(lambda: not rig.orchestrator.states[-1].attempts)
     assert rig.notes(7, "begin") == 1
+
+
+def test_an_order_no_longer_understood_is_ended(rig: Rig) -> None:
+    """What an older agent began and this one cannot read is killed and reported."""
+    script, _ = waiting(rig, 7)
+    rig.start_agent()
+    rig.orchestrator.grant(1, rig.assignment(7, script))
+    wait_until(lambda: rig.notes(7, "begin"))
+    rig.kill_agent()
+    with closing(sqlite3.connect(rig.state / "journal.sqlite")) as database, database:
+        database.execute("UPDATE attempts SET assignment = x'00ff'")
+    rig.start_agent()
+    report = rig.orchestrator.wait_for_report(7)
+    assert report.outcome == pb.OUTCOME_INFRASTRUCTURE_FAILED
+    assert report.reason == "the order cannot be read"
+    assert not _runners(rig)
+
+
+def test_forgotten_folders_are_swept(rig: Rig) -> None:
+    """What an agent that died between forgetting and removing left is removed by the next."""
+    left = rig.state / "attempts" / "1.1.6"
+    (left / "work").mkdir(parents=True)
+    rig.start_agent()
+    wait_until(lambda: not left.exists())
 
 
 def test_killed_again_and_again(rig: Rig) -> None:
