@@ -6,6 +6,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ _CHUNK_BYTES = 1 << 20
 #: Read-only, and executable since some blobs are programs: the mode belongs to the inode, which
 #: hard links between stores share.
 _MODE = 0o555
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -54,6 +56,7 @@ class Blobs:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._root = str(folder)
         self._scratch = folder / "scratch"
         with _full_disk(folder):
             self._scratch.mkdir(parents=True, exist_ok=True)
@@ -177,8 +180,9 @@ class Blobs:
 
     def _place(self, sha256: str) -> str:
         """The file of a blob; refuses what is no sha256, since it may come from the wire."""
-        Digest(sha256, 0)
-        return f"{self._folder}/{sha256[:2]}/{sha256}"
+        if not _SHA256.fullmatch(sha256):
+            raise ValueError(f"not a sha256: {sha256!r}")
+        return f"{self._root}/{sha256[:2]}/{sha256}"
 
     def _adopt(self, part: Path, digest: Digest) -> None:
         """Flush a scratch file and give it its name."""

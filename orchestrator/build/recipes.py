@@ -237,8 +237,13 @@ def recipe_key(order: str, reads: Sequence[Read]) -> str:
 
 def find_record(target: Target, records: Sequence[Record], files: Snapshot) -> Record | None:
     """The newest record whose files are what they were."""
+    folders = {place: str(folder) for place, folder in target.places.items()}
     for record in records:
-        if all(files.digest(locate(target, read)) == read.digest for read in record.reads):
+        for read in record.reads:
+            path = f"{folders[read.place]}/{read.name}" if read.place else read.name
+            if files.digest(path) != read.digest:
+                break
+        else:
             return record
     return None
 
