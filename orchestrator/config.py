@@ -22,6 +22,8 @@ DATA_NAME = "data"
 
 #: The project's own workloads, beside its code.
 BUILTIN_WORKLOADS = Path(__file__).resolve().parent.parent / "workloads"
+#: A farm's own ones, in its folder: found there without a word in farm.toml.
+OWN_WORKLOADS = "workloads"
 
 DEFAULT_LISTEN = "127.0.0.1:0"
 #: An agent answers every few seconds; 30 s rides over a restart of it and a slow disk.
@@ -281,7 +283,8 @@ def _workloads(values: _Values, folder: Path) -> tuple[Path, ...]:
     for item in further:
         if not item.is_dir():
             raise values.complaint("workloads", f"no folder {item}: make it or remove it here")
-    return tuple(dict.fromkeys([BUILTIN_WORKLOADS, *further]))
+    own = [folder / OWN_WORKLOADS] if (folder / OWN_WORKLOADS).is_dir() else []
+    return tuple(dict.fromkeys([BUILTIN_WORKLOADS, *own, *further]))
 
 
 def create_farm(

@@ -240,3 +240,10 @@ def test_errors_are_config_errors(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_config("farm_id = 'a'\nx = 1", tmp_path, ENVIRON)
     assert (caught.value.file, caught.value.line) == (tmp_path / "farm.toml", 2)
+
+
+def test_own_workloads_are_found(tmp_path: Path) -> None:
+    """A farm's own workloads folder is read without a word in farm.toml."""
+    (tmp_path / "workloads").mkdir()
+    config = parse_config("farm_id = 'a'\n", tmp_path, {})
+    assert config.workloads == (BUILTIN_WORKLOADS, tmp_path / "workloads")
