@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from orchestrator.cli import session, view
 from orchestrator.cli.options import FarmOption, JsonOption, new_app
 
@@ -29,7 +33,11 @@ def list_(farm: FarmOption = None, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def show(device: str, farm: FarmOption = None, as_json: JsonOption = False) -> None:
+def show(
+    device: Annotated[str, typer.Argument(metavar="DEVICE")],
+    farm: FarmOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Show one device with all its facts."""
     from orchestrator.reads import device_document
 

@@ -13,6 +13,7 @@ from orchestrator.reads import result_document
 from orchestrator.service import Farm
 from orchestrator.store.base import ResultFilter
 from orchestrator.store.sql import open_store
+from protos.states import CellState
 
 
 def measure_and_show(
@@ -38,6 +39,9 @@ def measure_and_show(
             view.document([result_document(result) for result in results])
         else:
             view.table(results_table(results))
+        for reason in not_built(results):
+            view.note(reason)
+        if not as_json:
             view.note(summary(run_id, results))
 
     code = follow.measure(config, begin, show)
@@ -51,6 +55,16 @@ def read_results(config: FarmConfig, run_id: int) -> Sequence[CellResult]:
         return store.results(ResultFilter(run_id=run_id))
     finally:
         store.close()
+
+
+def not_built(results: Sequence[CellResult]) -> list[str]:
+    """Answer why cells could not be built, each reason once, with the tool's own last lines."""
+    reasons = (
+        result.reason
+        for result in results
+        if result.state is CellState.FAILED and result.outcome is None
+    )
+    return list(dict.fromkeys(reasons))
 
 
 def summary(run_id: int, results: Sequence[CellResult]) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import session, view
+from orchestrator.cli import session, view, words
 from orchestrator.cli.options import FarmOption, JsonOption, new_app
 from orchestrator.cli.run import SetOption
 
@@ -37,4 +37,5 @@ def plan(
         return
     view.table(plan_table(found.cells, devices))
     impossible = sum(bool(cell.impossible) for cell in found.cells)
-    view.note(f"{found.spec.name}: {len(found.cells)} cells, {impossible} impossible")
+    cells = words.count(len(found.cells), "cell")
+    view.note(f"{found.spec.name}: {cells}, {impossible} impossible")

@@ -20,8 +20,8 @@ from protos.states import CellState, RunState, is_final
 
 #: Steps shown while they are built; the rest is counted.
 _MOST_STEPS = 8
-#: A step that takes longer than this says so where nothing moves on the screen.
-_SLOW_S = 10.0
+#: A step that takes longer than these says so where nothing moves on the screen.
+_SLOW_S = (10.0, 60.0, 180.0, 600.0)
 _BAR_COLUMNS = 40
 
 
@@ -91,7 +91,7 @@ class PlainProgress(Progress):
 
     def __init__(self) -> None:
         self._steps: dict[str, str] = {}
-        self._slow: set[str] = set()
+        self._slow: dict[str, int] = {}
         self._last_run = ""
 
     def build(self, progress: BuildProgress) -> None:
@@ -101,8 +101,7 @@ class PlainProgress(Progress):
                 self._steps[step.name] = step.state
                 if step.state not in {"waiting", "known"}:
                     view.note(f"build: {step_line(step)}")
-            elif self._is_newly_slow(step):
-                self._slow.add(step.name)
+            elif step.state == "building" and self._is_slower(step):
                 view.note(f"build: {step_line(step)}")
 
     def run(self, progress: RunProgress) -> None:
@@ -113,9 +112,11 @@ class PlainProgress(Progress):
             self._last_run = line
             view.note(line)
 
-    def _is_newly_slow(self, step: BuildStep) -> bool:
-        slow = step.state == "building" and step.elapsed_s > _SLOW_S
-        return slow and step.name not in self._slow
+    def _is_slower(self, step: BuildStep) -> bool:
+        reached = sum(step.elapsed_s > slow_s for slow_s in _SLOW_S)
+        before = self._slow.get(step.name, 0)
+        self._slow[step.name] = reached
+        return reached > before
 
 
 _ENDED = frozenset({"made", "known", "failed"})
@@ -130,7 +131,8 @@ def step_line(step: BuildStep) -> str:
     if step.state == "made":
         return f"{step.name}: made in {words.seconds(step.elapsed_s)}{why}"
     if step.state == "failed":
-        return f"{step.name}: failed: {words.first_line(step.error)}"
+        error = words.first_line(step.error).removeprefix(f"{step.name}: ")
+        return f"{step.name}: failed: {error}"
     return f"{step.name}: {step.state}{why}"
 
 

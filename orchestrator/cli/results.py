@@ -33,7 +33,7 @@ def _results() -> None:
 
 @app.command("list")
 def list_(
-    run: Annotated[int | None, typer.Argument(help="Of this run only.")] = None,
+    run: Annotated[int | None, typer.Argument(metavar="RUN", help="Of this run only.")] = None,
     farm: FarmOption = None,
     as_json: JsonOption = False,
     limit: LimitOption = None,
@@ -63,7 +63,9 @@ def list_(
 
 @app.command()
 def show(
-    cell: Annotated[int, typer.Argument(help="Its number, as `farm results list` shows it.")],
+    cell: Annotated[
+        int, typer.Argument(metavar="CELL", help="Its number, as `farm results list` shows it.")
+    ],
     farm: FarmOption = None,
     as_json: JsonOption = False,
 ) -> None:

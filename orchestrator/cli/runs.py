@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from orchestrator.cli import session, view
@@ -15,6 +17,8 @@ from orchestrator.cli.options import (
 )
 
 app = new_app()
+
+RunArgument = Annotated[int, typer.Argument(metavar="RUN", help="Its number.")]
 
 
 @app.callback()
@@ -43,7 +47,7 @@ def list_(
 
 
 @app.command()
-def show(run: int, farm: FarmOption = None, as_json: JsonOption = False) -> None:
+def show(run: RunArgument, farm: FarmOption = None, as_json: JsonOption = False) -> None:
     """Show one run, its order and its results."""
     from orchestrator.reads import order_document, result_document, run_document
     from orchestrator.store.base import ResultFilter
@@ -64,7 +68,7 @@ def show(run: int, farm: FarmOption = None, as_json: JsonOption = False) -> None
 
 
 @app.command()
-def cancel(run: int, farm: FarmOption = None) -> None:
+def cancel(run: RunArgument, farm: FarmOption = None) -> None:
     """Stop a run: what has not begun never will, what runs is stopped."""
     config = session.this_farm(farm)
     from orchestrator.cli.follow import wait_until_over

@@ -61,6 +61,8 @@ def table(content: Table, *, on: Console | None = None) -> None:
             out.print(f"\n{section.title}" if index else section.title, style="bold")
         named = any(column.name for column in content.columns)
         out.print(_drawn(content, section, widths, with_header=named and index == 0))
+    # What follows on stderr must not overtake it where both go to one place.
+    out.file.flush()
 
 
 def _drawn(content: Table, section: Section, widths: list[int], *, with_header: bool) -> Any:

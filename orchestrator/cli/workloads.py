@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from orchestrator.cli import session, view
 from orchestrator.cli.options import FarmOption, JsonOption, new_app
@@ -35,7 +37,11 @@ def list_(farm: FarmOption = None, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def show(workload: str, farm: FarmOption = None, as_json: JsonOption = False) -> None:
+def show(
+    workload: Annotated[str, typer.Argument(metavar="WORKLOAD")],
+    farm: FarmOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Show one workload."""
     from orchestrator.domain.errors import NotFound
     from orchestrator.spelling import next_step
