@@ -131,6 +131,7 @@ def aot_module(
             Command(
                 "farm-aotc",
                 (*options, f"{{folder}}/{module.name}" if is_file else f"./{module.name}"),
+                version=tools.llvm.name,
             ),
         ),
         inputs=(Product("tool", "farm-aotc", compiler(tools)), tools.llvm, module),

@@ -1,4 +1,4 @@
-"""Owns how a tool is started, in a process group of its own, and ended when it is not wanted."""
+"""Owns how a tool is started, in a session of its own, and ended when it is not wanted."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from orchestrator.domain.errors import BuildError
@@ -41,7 +42,7 @@ def run_tool(
 ) -> int:
     """Run a tool to its end and answer its exit code (minus the signal that ended it).
 
-    Blocks. Its whole process group is killed when ``stop`` is set.
+    Blocks. Its whole session is killed when ``stop`` is set.
 
     Args:
         argv: the program's path and its arguments.
@@ -115,5 +116,29 @@ def _wait(process: subprocess.Popen[bytes], stop: threading.Event) -> int:
     finally:
         os.close(ended)
         if process.returncode is None:
-            os.killpg(process.pid, signal.SIGKILL)
+            _kill_session(process.pid)
             process.wait()
+
+
+def _kill_session(session: int) -> None:
+    """Kill all that a tool started: ninja gives each compiler a process group of its own.
+
+    Looks again until nothing is found, since what lives may start more while it is looked for.
+    """
+    while found := [pid for pid in _pids() if _session(pid) == session]:
+        for pid in found:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _session(pid: int) -> int:
+    """Of a process that lives; 0 of any other. proc(5) has it fourth after the name."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return 0 if fields[0] in (b"Z", b"X") else int(fields[3])

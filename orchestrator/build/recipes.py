@@ -98,6 +98,8 @@ class Command:
     cwd: str = SCRATCH
     #: File in the scratch folder that takes its stdout; empty: none reads it.
     stdout: str = ""
+    #: Of a tool that is a product; for people.
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -377,4 +379,4 @@ def _tool(target: Target, ingredients: Sequence[Ingredient], command: Command) -
     if isinstance(command.tool, Tool):
         return command.tool
     made = next(i for i in ingredients if i.role == "tool" and i.name == command.tool)
-    return Tool(command.tool, "", made.digest.sha256, command.tool)
+    return Tool(command.tool, command.version, made.digest.sha256, command.tool)

@@ -211,9 +211,13 @@ def test_source_edited_during_the_build_is_built_again(tmp_path: Path) -> None:
 
 
 def test_stop_ends_what_runs_at_once(tmp_path: Path) -> None:
-    """The wish to stop kills a tool with its children, and fails what waits."""
+    """The wish to stop kills a tool with its children, whatever their group, and what waits."""
     (tmp_path / "f").mkdir()
-    text = "sleep 600 & echo $! > {folder}/child; wait"
+    child_code = (
+        "import os, time; os.setpgid(0, 0);"
+        " open('{folder}/child', 'w').write(str(os.getpid())); time.sleep(600)"
+    )
+    text = f'{sys.executable} -c "{child_code}" & wait'
     slow = script("slow", text, places={"folder": tmp_path / "f"})
     waits = script("waits", "true > product", Product("part", "part", slow))
     stop = threading.Event()
