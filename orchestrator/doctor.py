@@ -6,6 +6,7 @@ Asks the same questions as ``scripts/setup``; nothing is installed or built here
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -95,8 +96,12 @@ def _zig() -> str:
 
 
 def _cargo() -> str:
-    said = _version(shutil.which("cargo") or "")
-    return said if cargo_version(said) >= OLDEST_CARGO else ""
+    """Ask every cargo on PATH: a shim without a toolchain may hide one that works."""
+    for folder in os.get_exec_path():
+        said = _version(shutil.which("cargo", path=folder) or "")
+        if cargo_version(said) >= OLDEST_CARGO:
+            return said
+    return ""
 
 
 def cargo_version(said: str) -> tuple[int, int]:

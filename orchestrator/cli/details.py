@@ -29,6 +29,7 @@ def cell_table(cell: CellResult) -> Table:
             ("mode", cell.mode + (f" ({options})" if options else "")),
             ("device", _device(cell)),
             ("outcome", outcome(cell)),
+            ("validity", "; ".join(cell.validity) or words.NOTHING),
             ("execute", f"{words.seconds(median_s)} ({spread}), region {cell.region or 'none'}"),
             ("attempts", f"{cell.attempts} with {words.count(cell.samples, 'sample')}"),
             ("load", words.seconds(cell.load_s)),

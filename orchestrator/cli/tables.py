@@ -97,7 +97,7 @@ def _rows(cells: Sequence[CellResult]) -> list[tuple[str, ...]]:
             str(cell.cell_id),
             words.seconds(quartiles(cell.execute_s)[0]),
             _spread(cell),
-            words.ratio(relative(cell, native)),
+            _ratio(cell, native),
             words.size(cell.peak_memory_bytes),
             outcome(cell),
         )
@@ -113,6 +113,13 @@ def _spread(cell: CellResult) -> str:
     return f"±{50 * (q3 - q1) / median:.1f} %"
 
 
+def _ratio(cell: CellResult, native: CellResult | None) -> str:
+    """In brackets where one of the two numbers is not valid."""
+    value = relative(cell, native)
+    doubted = native is not None and not (_is_valid(cell) and _is_valid(native))
+    return f"({words.ratio(value)})" if value is not None and doubted else words.ratio(value)
+
+
 def relative(cell: CellResult, native: CellResult | None) -> float | None:
     """Say how many times as long as native a cell took; None where the two cannot be compared."""
     if native is None or not (_usable(cell) and _usable(native)):
@@ -124,7 +131,11 @@ def relative(cell: CellResult, native: CellResult | None) -> float | None:
 
 
 def _usable(cell: CellResult) -> bool:
-    return bool(cell.execute_s) and cell.outcome is Outcome.SUCCEEDED and cell.validity in _VALID
+    return bool(cell.execute_s) and cell.outcome is Outcome.SUCCEEDED
+
+
+def _is_valid(cell: CellResult) -> bool:
+    return cell.validity in _VALID
 
 
 def outcome(cell: CellResult) -> str:
@@ -132,8 +143,11 @@ def outcome(cell: CellResult) -> str:
     what = cell.state.value if cell.outcome is None else cell.outcome.value
     reason = words.first_line(cell.reason)
     said = f"{what}: {reason}" if reason else what
-    doubts = "" if cell.validity in _VALID else f" [not valid: {', '.join(cell.validity)}]"
-    return said + doubts
+    if _is_valid(cell):
+        return said
+    # The evidence stands behind the colon; `farm results show` has it.
+    doubts = dict.fromkeys(doubt.partition(":")[0] for doubt in cell.validity)
+    return f"{said} [not valid: {', '.join(doubts)}]"
 
 
 def is_failure(cell: CellResult) -> bool:

@@ -66,11 +66,10 @@ def test_a_ratio_is_the_quotient_of_the_medians() -> None:
     [
         replace(FAST, region="main"),
         replace(FAST, emulated=True),
-        replace(FAST, validity=("throttled",)),
         replace(FAST, outcome=Outcome.WRONG_OUTPUT),
         replace(FAST, execute_s=()),
     ],
-    ids=["another region", "emulated", "not valid", "failed", "no time"],
+    ids=["another region", "emulated", "failed", "no time"],
 )
 def test_what_cannot_be_compared_has_no_ratio(other: CellResult) -> None:
     """In either place of the quotient."""
@@ -100,7 +99,7 @@ def test_runs_are_named_where_there_are_several() -> None:
     assert [section.title[:6] for section in table.sections] == ["run 3:", "run 2:"]
 
 
-def test_an_outcome_says_its_reason_in_one_line_and_its_doubts() -> None:
+def test_an_outcome_says_its_reason_in_one_line() -> None:
     """A build's whole output belongs to the cell's page, not to a table."""
     failed = replace(
         NATIVE,
@@ -109,8 +108,15 @@ def test_an_outcome_says_its_reason_in_one_line_and_its_doubts() -> None:
         reason="tiny.c: zig cc failed\ntiny.c:1: error",
     )
     assert outcome(failed) == "failed: tiny.c: zig cc failed"
-    doubted = replace(NATIVE, validity=("throttled", "swapped"))
-    assert outcome(doubted) == "succeeded [not valid: throttled, swapped]"
+
+
+def test_a_number_that_is_not_valid_is_marked() -> None:
+    """By the kind of doubt in its outcome, and by brackets around its ratio."""
+    doubts = ("busy: others used 33 %", "busy: others used 9 %", "throttled: 0x4")
+    doubted = replace(FAST, validity=doubts)
+    assert outcome(doubted) == "succeeded [not valid: busy, throttled]"
+    rows = results_table([NATIVE, doubted]).sections[0].rows
+    assert [row[4] for row in rows] == ["1.00x", "(10.0x)"]
 
 
 @pytest.mark.parametrize(
