@@ -154,8 +154,9 @@ check_complete(struct order *order)
         return complain("--token is longer than 128 characters");
     if (order->repeats == 0)
         return complain("--repeats must be at least 1");
-    if (order->mode == MODE_RUN && order->stack_bytes < 128 * 1024)
-        return complain("--stack-bytes must be at least 131072");
+    /* The upper bound is what WAMR is compiled for (APP_THREAD_STACK_SIZE_MAX), less the runner's own part. */
+    if (order->mode == MODE_RUN && (order->stack_bytes < 128 << 10 || order->stack_bytes > 1000 << 20))
+        return complain("--stack-bytes must be from 131072 to 1048576000");
     if (!order->name)
         order->name = order->program;
     return true;

@@ -26,7 +26,10 @@ enum { RUNTIME_STACK_BYTES = 256 << 10 };
 /* What the fast interpreter makes of a module was seen to take up to 8 times the module's size; twice that is allowed. */
 enum { CODE_FACTOR = 16 };
 
+enum { HUGE_PAGE_BYTES = 2 << 20 };
+
 static int note_fd;
+static char *stack_memory;
 
 static void
 note(enum note_kind kind, uint32_t index, const uint64_t value[4], const char *text)
@@ -132,24 +135,34 @@ set_limits(const struct order *order)
         fail_errno("cannot set the limits");
 }
 
-/* WAMR touches every page of its thread's stack to set up guards. That is neither the module's memory nor needed any
-   more, so it is given back and the peak counted from here on. Where the kernel offers no reset, the peak holds it. */
+/* The stack of the thread that runs modules: memory of our own, since WAMR writes to every page of it before it sets up
+   its guards. In huge pages, where the kernel has them, that takes 1 ms instead of 5 for 8 MB. Never freed. */
+static bool
+make_stack(const struct order *order, pthread_attr_t *attributes)
+{
+    size_t page = (size_t)getpagesize();
+    size_t used = (order->stack_bytes + RUNTIME_STACK_BYTES + page - 1) & ~(page - 1);
+    size_t size = (used + HUGE_PAGE_BYTES - 1) & ~(size_t)(HUGE_PAGE_BYTES - 1);
+    char *memory = mmap(NULL, size + HUGE_PAGE_BYTES, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        return false;
+    stack_memory = memory + (-(uintptr_t)memory & (HUGE_PAGE_BYTES - 1));
+    madvise(stack_memory, size, MADV_HUGEPAGE);
+    /* The thread starts at the top: what rounding up added stays unused below it. */
+    return pthread_attr_init(attributes) == 0
+           && pthread_attr_setstack(attributes, stack_memory + (size - used), used) == 0;
+}
+
+/* What WAMR touched is neither the module's memory nor needed any more: it is given back and the peak counted from here
+   on. Where the kernel offers no reset, the peak holds it. From now on the stack grows by small pages. */
 static void
 forget_touched_stack(void)
 {
-    pthread_attr_t attributes;
-    void *bottom;
-    size_t size;
     char here;
-    if (pthread_getattr_np(pthread_self(), &attributes) != 0)
-        return;
-    if (pthread_attr_getstack(&attributes, &bottom, &size) == 0) {
-        uintptr_t page = (uintptr_t)getpagesize();
-        uintptr_t end = ((uintptr_t)&here - RUNTIME_STACK_BYTES / 4) & ~(page - 1);
-        if (end > (uintptr_t)bottom)
-            madvise(bottom, end - (uintptr_t)bottom, MADV_DONTNEED);
-    }
-    pthread_attr_destroy(&attributes);
+    uintptr_t end = ((uintptr_t)&here - RUNTIME_STACK_BYTES / 4) & ~((uintptr_t)getpagesize() - 1);
+    madvise(stack_memory, end - (uintptr_t)stack_memory, MADV_NOHUGEPAGE);
+    madvise(stack_memory, end - (uintptr_t)stack_memory, MADV_DONTNEED);
     int fd = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
     if (fd >= 0) {
         if (write(fd, "5", 1) != 1) /* 5: reset VmHWM, see proc(5) */
@@ -227,7 +240,7 @@ void
 worker_main(const struct order *order, int fd, pid_t supervisor)
 {
     pthread_attr_t attributes;
-    pthread_t thread;
+    pthread_t thread = 0;
     note_fd = fd;
     if (!supervise_in_child(supervisor))
         _exit(126);
@@ -235,8 +248,7 @@ worker_main(const struct order *order, int fd, pid_t supervisor)
     set_limits(order);
     /* A thread of our own: its stack has the ordered size, and musl knows its bounds (for the main thread it probes
        the address space, which does not end under 32-bit qemu-user). */
-    pthread_attr_init(&attributes);
-    if (pthread_attr_setstacksize(&attributes, order->stack_bytes + RUNTIME_STACK_BYTES) != 0
+    if (!make_stack(order, &attributes)
         || pthread_create(&thread, &attributes, work, (void *)order) != 0)
         fail("cannot start a thread with such a stack", true);
     pthread_join(thread, NULL);
