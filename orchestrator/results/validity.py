@@ -11,6 +11,13 @@ from dataclasses import asdict, dataclass
 MOST_BUSY_FRACTION = 0.05
 #: The kernel counts in ticks (10 ms at 100 Hz), at both ends: below this nothing can be told.
 TICKS_OF_DOUBT = 3
+#: What the farm itself does on the core around an attempt: the runner starts, loads the program
+#: and ends (seen: 18 to 25 ms for noop). Less than this of others proves nothing.
+UNTOLD_S = 0.06
+#: A core that is fought for changes hands every 3 to 4 ms (the scheduler's base slice), an idle
+#: machine's a few times a second. Short attempts are judged by this alone.
+MOST_SWITCHES_PER_S = 50.0
+LEAST_SWITCHES = 5
 #: Of the attempt's time that the hypervisor may take.
 MOST_STEAL_FRACTION = 0.02
 #: How far the frequency may fall under the governor ``performance``.
@@ -57,6 +64,8 @@ class Window:
     runner_s: float
     #: The core the program was held to; -1: none.
     measured_cpu: int
+    #: How often the program was made to give up its core.
+    involuntary_switches: int = 0
 
     @property
     def wall_s(self) -> float:
@@ -64,12 +73,13 @@ class Window:
         return max((self.after.at_unix_ns - self.before.at_unix_ns) / 1e9, self.runner_s)
 
 
-def judge(window: Window, *, shared_machine: bool) -> tuple[str, ...]:
+def judge(window: Window, *, shared_machine: bool, emulated: bool = False) -> tuple[str, ...]:
     """Say why a number may not be used, each reason with its evidence; empty: it is valid.
 
     Args:
         window: the conditions around the attempt.
         shared_machine: the inventory lets other devices measure on this machine meanwhile.
+        emulated: the device's programs run under an emulator.
     """
     reasons = (
         "shared: the machine is declared as shared" if shared_machine else "",
@@ -77,7 +87,8 @@ def judge(window: Window, *, shared_machine: bool) -> tuple[str, ...]:
         _frequency(window),
         _swapped(window),
         # Programs on a shared machine are not held to a core: that is the same reason once more.
-        "" if shared_machine else _busy(window),
+        # An emulator's own work cannot be told from others', and its times mean nothing anyway.
+        "" if shared_machine or emulated else _busy(window),
         _stolen(window),
     )
     return tuple(reason for reason in reasons if reason)
@@ -120,9 +131,12 @@ def _busy(window: Window) -> str:
         return ""
     busy_s = (window.after.busy_ticks - window.before.busy_ticks) / rate
     other_s = busy_s - window.own_cpu_s
-    if other_s > max(MOST_BUSY_FRACTION * window.wall_s, TICKS_OF_DOUBT / rate):
-        share = 100 * other_s / window.wall_s if window.wall_s else 100
+    if other_s > max(MOST_BUSY_FRACTION * window.wall_s, UNTOLD_S):
+        share = min(100 * other_s / window.wall_s, 100) if window.wall_s else 100
         return f"busy: others used {share:.0f} % of core {window.measured_cpu}"
+    switches = window.involuntary_switches
+    if switches > max(LEAST_SWITCHES, MOST_SWITCHES_PER_S * window.own_cpu_s):
+        return f"busy: the program had to give up core {window.measured_cpu} {switches} times"
     return ""
 
 

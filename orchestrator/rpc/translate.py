@@ -141,7 +141,7 @@ def finished(message: agents_pb2.Report, device: Device, logs: Mapping[str, Dige
         sequence=message.attempt.sequence,
         outcome=outcome,
         reason=message.reason,
-        validity=judge(_window(message), shared_machine=device.share_machine) if worked else (),
+        validity=_validity(message, device) if worked else (),
         exit_code=message.exit_code,
         signal=message.signal,
         trap=message.trap,
@@ -160,6 +160,10 @@ def finished(message: agents_pb2.Report, device: Device, logs: Mapping[str, Dige
         adopted=message.adopted,
         conditions=_evidence(message),
     )
+
+
+def _validity(message: agents_pb2.Report, device: Device) -> tuple[str, ...]:
+    return judge(_window(message), shared_machine=device.share_machine, emulated=device.emulated)
 
 
 def _region(message: agents_pb2.Report) -> str | None:
@@ -232,6 +236,7 @@ def _window(message: agents_pb2.Report) -> Window:
         own_cpu_s=(message.usage.user_us + message.usage.system_us) / 1e6,
         runner_s=max(message.runner_ended_ns - message.runner_started_ns, 0) / 1e9,
         measured_cpu=message.measured_cpu,
+        involuntary_switches=message.usage.involuntary_switches,
     )
 
 

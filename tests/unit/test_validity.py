@@ -56,6 +56,30 @@ def test_ticks_of_a_short_attempt_prove_nothing() -> None:
     assert _reasons(Window(BEFORE, after, 0.001, 0.02, 0)) == []
 
 
+def test_the_farms_own_work_around_a_short_attempt_is_not_others() -> None:
+    """Starting the runner takes ticks of the same core."""
+    after = replace(BEFORE, at_unix_ns=BEFORE.at_unix_ns + 60_000_000, busy_ticks=1006)
+    assert _reasons(Window(BEFORE, after, 0.005, 0.05, 0)) == []
+
+
+def test_a_program_that_lost_its_core_again_and_again_is_busy() -> None:
+    """What ticks cannot tell of a short attempt, its own switches do."""
+    after = replace(BEFORE, at_unix_ns=BEFORE.at_unix_ns + 90_000_000, busy_ticks=1009)
+    short = Window(BEFORE, after, 0.05, 0.08, 1, involuntary_switches=12)
+    assert judge(short, shared_machine=False) == (
+        "busy: the program had to give up core 1 12 times",
+    )
+    assert _reasons(replace(short, involuntary_switches=5)) == []
+    assert _reasons(replace(QUIET, involuntary_switches=400)) == []
+
+
+def test_an_emulator_is_not_accused_of_its_own_work() -> None:
+    """The emulated mark follows its results anyway; the rest is judged as everywhere."""
+    window = replace(QUIET, after=replace(AFTER, busy_ticks=2190, steal_ticks=60))
+    reasons = judge(window, shared_machine=False, emulated=True)
+    assert [reason.partition(":")[0] for reason in reasons] == ["steal"]
+
+
 def test_a_wall_clock_that_jumps_back_does_not_make_busy() -> None:
     """The runner's monotonic time is the least that passed."""
     window = _after(at_unix_ns=BEFORE.at_unix_ns - 3_600_000_000_000)
