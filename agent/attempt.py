@@ -35,7 +35,7 @@ from agent.execute import (
     start,
     watch,
 )
-from agent.gate import Thresholds, wait_until_fit
+from agent.gate import Thresholds, next_thresholds, wait_until_fit
 from agent.journal import Entry, Journal
 from agent.order import Blob, Order, Ref, read_order
 from agent.outcome import Evidence, StopCause, Verdict, decide, stopped_verdict
@@ -108,6 +108,7 @@ class Attempts:
         self._desk = desk
         self._source = source
         self._cache = cache
+        self._thresholds = site.thresholds
 
     def carry_out(self, ref: Ref, assignment: bytes, token: str) -> None:
         """Take an attempt the journal has as staging to its report."""
@@ -176,13 +177,15 @@ class Attempts:
             self._cache.obtain(blob, self._source, pause)
 
     def _wait_until_fit(self, ref: Ref) -> None:
-        if self._site.gated:
-            wait_until_fit(
-                self._site.machine,
-                self._site.thresholds,
-                tell=lambda text: self._desk.describe(ref, text),
-                pause=lambda seconds: self._desk.pause(ref, seconds),
-            )
+        if not self._site.gated:
+            return
+        fit = wait_until_fit(
+            self._site.machine,
+            self._thresholds,
+            tell=lambda text: self._desk.describe(ref, text),
+            pause=lambda seconds: self._desk.pause(ref, seconds),
+        )
+        self._thresholds = next_thresholds(self._site.thresholds, self._thresholds, fit=fit)
 
     def _prove_dead(self) -> None:
         """Make sure nothing of an earlier attempt lives (D3).

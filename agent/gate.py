@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.telemetry import CpuTicks, Machine
 
@@ -66,6 +66,18 @@ def decide(sight: Sight, limits: Thresholds, waited_s: float) -> Decision:
     return Decision(True)
 
 
+def next_thresholds(usual: Thresholds, now: Thresholds, *, fit: bool) -> Thresholds:
+    """Answer how patient to be the next time; pure.
+
+    A neighbour who outlasted the patience will be there for the next attempt too: waiting as long
+    for each of a hundred attempts would change nothing but the day. So the patience halves, down
+    to one second, and is back in full once the machine was found fit.
+    """
+    if fit:
+        return usual
+    return replace(now, busy_patience_s=max(1.0, now.busy_patience_s / 2))
+
+
 def share_busy(before: CpuTicks, after: CpuTicks) -> float:
     """Answer which share of a core was in use, or stolen, between two looks; 0.0 to 1.0."""
     total = after.total - before.total
@@ -79,7 +91,7 @@ def wait_until_fit(
     *,
     tell: Callable[[str], None],
     pause: Callable[[float], None],
-) -> None:
+) -> bool:
     """Wait until the machine is fit or the patience is over; blocks for one window at least.
 
     Args:
@@ -87,6 +99,9 @@ def wait_until_fit(
         limits: when it is fit.
         tell: takes what it waits for, for people.
         pause: waits that many seconds; raises when the attempt is to be stopped.
+
+    Returns:
+        Whether it is fit; False: the patience is over.
     """
     began_s = time.monotonic()
     while True:
@@ -96,4 +111,4 @@ def wait_until_fit(
         decision = decide(sight, limits, time.monotonic() - began_s)
         tell(decision.reason)
         if decision.go:
-            return
+            return not decision.reason

@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from agent.facts.machine import parse_cpuinfo, parse_memory_bytes, parse_os_release, read_facts
-from agent.gate import Decision, Sight, Thresholds, decide, share_busy, wait_until_fit
+from agent.gate import (
+    Decision,
+    Sight,
+    Thresholds,
+    decide,
+    next_thresholds,
+    share_busy,
+    wait_until_fit,
+)
 from agent.telemetry import CpuTicks, Machine, parse_available, parse_swap, parse_ticks
 
 STAT = """cpu  5690 10 2915 90996 741 3 57 12 0 0
@@ -101,6 +109,17 @@ def test_the_gate_waits_for_a_fit_machine(
     assert decision == decide(sight, Thresholds(), waited_s)
 
 
+def test_patience_wears_out_and_comes_back() -> None:
+    """A neighbour who stays is waited for ever shorter; a fit machine restores the patience."""
+    usual = Thresholds()
+    now, waits = usual, []
+    for _ in range(6):
+        now = next_thresholds(usual, now, fit=False)
+        waits.append(now.busy_patience_s)
+    assert waits == [5.0, 2.5, 1.25, 1.0, 1.0, 1.0]
+    assert next_thresholds(usual, now, fit=True) == usual
+
+
 def test_stolen_time_counts_as_busy() -> None:
     """What the hypervisor gave to others was not free for us; a clock that stood still is free."""
     assert share_busy(CpuTicks(10, 100, 0), CpuTicks(30, 200, 30)) == 0.5
@@ -119,5 +138,5 @@ def test_the_gate_says_what_it_waits_for_until_it_is_quiet(tmp_path: Path) -> No
 
     stat.write_text("cpu0 0 0 0 0 0 0 0 0\n")
     machine = Machine(0, proc=tmp_path, sys=tmp_path)
-    wait_until_fit(machine, Thresholds(), tell=told.append, pause=pause)
+    assert wait_until_fit(machine, Thresholds(), tell=told.append, pause=pause)
     assert told == ["the core is 90% busy, waits for 5%", ""]
