@@ -21,30 +21,36 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from orchestrator.clock import Clock
+from orchestrator.decisions import (
+    Rest,
+    ServingClock,
+    active,
+    has_begun,
+    is_at_work,
+    is_lost,
+    judge_word,
+    next_rest,
+    not_begun,
+    unreported,
+)
 from orchestrator.domain.attempt import Finished
 from orchestrator.domain.device import Device
-from orchestrator.domain.run import GrantedAttempt, HeldLease
+from orchestrator.domain.run import HeldLease
 from orchestrator.domain.sync import (
     Activity,
     AgentWord,
     AttemptRef,
-    AttemptWord,
     Desired,
     LeaseTerm,
-    Work,
 )
 from orchestrator.placement import choose
 from orchestrator.store.base import Store, Transaction
-from protos.states import RETRIED, AttemptState, DeviceState, Health, Outcome, accepts
+from protos.states import RETRIED, DeviceState, Health, Outcome
 
 _log = logging.getLogger(__name__)
 
 #: Failures in a row after which a device counts as bad.
 BAD_AFTER = 3
-#: First rest after a failure; doubles with each further one, so that a broken device does not eat
-#: a run's retries.
-FIRST_REST_S = 0.5
-LONGEST_REST_S = 30.0
 #: Before the reason, in the note of a device that rested and may try again.
 _TRIAL = "on trial after "
 
@@ -57,74 +63,6 @@ class Rules:
     grace_s: float
     #: Further tries of a block after its first, where the fault was not the workload's.
     retries: int
-
-
-class ServingClock:
-    """Counts seconds in which the orchestrator was serving.
-
-    Between two ticks at most ``longest_step_s`` count: if more passed, this process was stopped,
-    suspended or stuck, and no agent could have reached it.
-    """
-
-    def __init__(self, longest_step_s: float) -> None:
-        self._longest_step_s = longest_step_s
-        self._last_s: float | None = None
-        self.served_s = 0.0
-
-    def tick(self, monotonic_s: float) -> float:
-        """Count the time since the last tick and answer all that was served."""
-        if self._last_s is not None:
-            self.served_s += min(max(monotonic_s - self._last_s, 0.0), self._longest_step_s)
-        self._last_s = monotonic_s
-        return self.served_s
-
-
-@dataclass(frozen=True, slots=True)
-class Rest:
-    """A device that failed, and until when it gets nothing (served seconds)."""
-
-    failures: int
-    until_s: float
-
-
-def next_rest(rest: Rest | None, served_s: float) -> Rest:
-    """Answer the rest after one more failure."""
-    failures = (rest.failures if rest else 0) + 1
-    length_s = min(FIRST_REST_S * 2 ** (failures - 1), LONGEST_REST_S)
-    return Rest(failures, served_s + length_s)
-
-
-def has_begun(word: AgentWord, ref: AttemptRef) -> bool:
-    """Say whether an agent began an attempt, or a later one: it would refuse to begin it again."""
-    return not accepts(ref.fence, ref.sequence, word.highest_fence, word.highest_sequence)
-
-
-def judge_word(
-    told: AttemptWord, attempt: GrantedAttempt | None, *, begun: bool, settled: bool
-) -> tuple[bool, bool]:
-    """Decide what to do about an attempt an agent speaks of.
-
-    Args:
-        told: the agent's word.
-        attempt: what the device's held lease says of it; None: it is of no held lease.
-        begun: whether the agent began it. What it only queues, it drops by not being told again.
-        settled: whether nothing more is wanted of it.
-
-    Returns:
-        (stop, forget). A finished report that is settled may go; a living attempt that nobody
-        wants is stopped first, and so becomes a report.
-    """
-    if told.state is AttemptState.REPORTED:
-        return False, settled
-    if attempt is not None and not settled:
-        return attempt.cancelled, False
-    return begun, False
-
-
-def is_lost(word: AgentWord, attempt: GrantedAttempt) -> bool:
-    """Say whether an agent began an attempt and knows it no more: nobody will ever report it."""
-    known = any(told.ref.attempt_id == attempt.attempt_id for told in word.attempts)
-    return not known and has_begun(word, _ref(attempt))
 
 
 class Scheduler:
@@ -215,7 +153,7 @@ class Scheduler:
         if lease is not None:
             self._settle_unknown(t, device, word, lease, now)
             lease = self._lease_of(device)
-        if lease is None and not _is_at_work(word):
+        if lease is None and not is_at_work(word):
             lease = self._grant(t, device, now)
         desired = self._desired(device, word, lease)
         self._note_activity(device, word, lease, now)
@@ -322,7 +260,7 @@ class Scheduler:
                 outcome, reason = Outcome.INFRASTRUCTURE_FAILED, "the agent lost its record of it"
             else:
                 continue
-            self.accept(t, _unreported(device, attempt, outcome, reason))
+            self.accept(t, unreported(device, attempt, outcome, reason))
 
     def _desired(self, device: str, word: AgentWord, lease: HeldLease | None) -> Desired:
         attempts = () if lease is None else self._store.lease_attempts(lease.lease_id)
@@ -339,7 +277,7 @@ class Scheduler:
             forget.extend([told.ref] if forgets else ())
         return Desired(
             lease=self._term(lease),
-            work=_not_begun(word, attempts),
+            work=not_begun(word, attempts),
             stop=tuple(stop),
             forget=tuple(forget),
             send_facts=not word.facts and not self._store.knows_facts(device),
@@ -365,7 +303,7 @@ class Scheduler:
         self, device: str, word: AgentWord, lease: HeldLease | None, now: datetime
     ) -> None:
         attempts = () if lease is None else self._store.lease_attempts(lease.lease_id)
-        found = _active(device, word, attempts, now)
+        found = active(device, word, attempts, now)
         before = self._activities.get(device)
         if found is None:
             self._activities.pop(device, None)
@@ -375,62 +313,5 @@ class Scheduler:
             self._activities[device] = found
 
 
-def _active(
-    device: str, word: AgentWord, attempts: Sequence[GrantedAttempt], now: datetime
-) -> Activity | None:
-    """The first unfinished attempt of the lease that the agent speaks of."""
-    by_id = {attempt.attempt_id: attempt for attempt in attempts}
-    for told in sorted(word.attempts, key=lambda one: one.ref):
-        attempt = by_id.get(told.ref.attempt_id)
-        if attempt is not None and told.state is not AttemptState.REPORTED:
-            return Activity(
-                device,
-                attempt.run_id,
-                attempt.cell_id,
-                attempt.attempt_id,
-                told.state,
-                told.detail,
-                now,
-            )
-    return None
-
-
 def _trial(note: str) -> str:
     return note if note.startswith(_TRIAL) else f"{_TRIAL}{note}"
-
-
-def _not_begun(word: AgentWord, attempts: Sequence[GrantedAttempt]) -> tuple[Work, ...]:
-    return tuple(
-        Work(_ref(attempt), attempt.assignment)
-        for attempt in attempts
-        if not attempt.cancelled and not has_begun(word, _ref(attempt))
-    )
-
-
-def _is_at_work(word: AgentWord) -> bool:
-    """Whether the agent still works at something, which must end before it is given more."""
-    return any(
-        told.state is not AttemptState.REPORTED and has_begun(word, told.ref)
-        for told in word.attempts
-    )
-
-
-def _ref(attempt: GrantedAttempt) -> AttemptRef:
-    return AttemptRef(attempt.fence, attempt.sequence, attempt.attempt_id)
-
-
-def _unreported(device: str, attempt: GrantedAttempt, outcome: Outcome, reason: str) -> Finished:
-    return Finished(
-        attempt_id=attempt.attempt_id,
-        device=device,
-        fence=attempt.fence,
-        sequence=attempt.sequence,
-        outcome=outcome,
-        reason=reason,
-        validity=(),
-        exit_code=0,
-        signal=0,
-        trap="",
-        region=None,
-        samples=(),
-    )

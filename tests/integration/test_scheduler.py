@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.decisions import FIRST_REST_S, LONGEST_REST_S
 from orchestrator.domain.errors import NotFound
 from orchestrator.domain.matrix import Counts, Mode, Runtime
 from orchestrator.domain.sync import AgentWord, AttemptRef, AttemptWord, Desired
-from orchestrator.scheduler import FIRST_REST_S, LONGEST_REST_S
 from protos.states import AttemptState, CellState, DeviceState, Health, Outcome, RunState
 from tests.support import factories as make
 from tests.support.runtime import ASSIGNMENT, Desk, Puppet, open_desk

@@ -1,4 +1,4 @@
-"""The scheduler's pure decisions."""
+"""What the scheduler decides, without a store or a clock."""
 
 from __future__ import annotations
 
@@ -8,6 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.decisions import (
+    FIRST_REST_S,
+    LONGEST_REST_S,
+    ServingClock,
+    has_begun,
+    is_lost,
+    judge_word,
+    next_rest,
+)
 from orchestrator.domain.run import GrantedAttempt
 from orchestrator.domain.sync import (
     AgentWord,
@@ -16,15 +25,6 @@ from orchestrator.domain.sync import (
     Desired,
     LeaseTerm,
     Work,
-)
-from orchestrator.scheduler import (
-    FIRST_REST_S,
-    LONGEST_REST_S,
-    ServingClock,
-    has_begun,
-    is_lost,
-    judge_word,
-    next_rest,
 )
 from protos.states import AttemptState
 
