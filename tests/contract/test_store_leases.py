@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 import pytest
 
@@ -95,8 +96,10 @@ def test_what_is_not_open_cannot_be_granted(store: Store) -> None:
     (slot,) = store.ready_slots("a")
     with pytest.raises(StateError, match="once per lease"), rig.transaction() as t:
         t.grant("a", [slot, slot], rig.now())
+    with pytest.raises(StateError, match="block 1 is not open"), rig.transaction() as t:
+        t.grant("a", [replace(slot, block=1)], rig.now())
     rig.grant("b")
-    with pytest.raises(StateError, match="not open"), rig.transaction() as t:
+    with pytest.raises(StateError, match="block 0 is not open"), rig.transaction() as t:
         t.grant("a", [slot], rig.now())
     assert [lease.device for lease in store.held_leases()] == ["b"]
 
