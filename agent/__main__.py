@@ -26,6 +26,7 @@ from agent.errors import ConfigError, DiskFull, FolderBusy
 from agent.facts.machine import read_facts
 from agent.journal import Journal
 from agent.link import Link
+from agent.machine_locks import MachineLocks
 from agent.processes import become_subreaper, read_boot_id
 from agent.stage import room_needed
 from agent.sync import Synchronizer
@@ -129,7 +130,14 @@ def _make_site(config: AgentConfig, cpu: int) -> Site:
         emulator=config.emulator,
         gated=config.emulator is None and not config.share_machine,
         token_prefix=hashlib.sha256(identity.encode()).hexdigest()[:16],
+        locks=_make_locks(config),
     )
+
+
+def _make_locks(config: AgentConfig) -> MachineLocks:
+    folder = config.machine_locks or config.folder / "locks"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return MachineLocks(folder, config.device)
 
 
 def _leave_on_signals(config: AgentConfig) -> None:

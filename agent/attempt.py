@@ -7,6 +7,9 @@ Whatever happens on the way, the attempt ends with a report in the journal.
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,6 +40,7 @@ from agent.execute import (
 )
 from agent.gate import Thresholds, next_thresholds, wait_until_fit
 from agent.journal import Entry, Journal
+from agent.machine_locks import MachineLocks
 from agent.order import Blob, Order, Ref, read_order
 from agent.outcome import Evidence, StopCause, Verdict, decide, stopped_verdict
 from agent.processes import find_members
@@ -58,6 +62,9 @@ from protos.states import Outcome
 #: bytes, a block 4 KB.
 _NO_ROOM_BYTES = 16 * 1024
 
+#: A runner whose agent is gone ends by its own time limit at the latest, 300 s by default.
+_NEIGHBOUR_PATIENCE_S = 600.0
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -72,12 +79,14 @@ class Site:
     #: How this agent's tokens begin, so that agents on one machine never end each other's
     #: attempts.
     token_prefix: str
+    #: The runner locks of this machine; this agent's own is held by a living runner.
+    locks: MachineLocks
     thresholds: Thresholds = field(default_factory=Thresholds)
 
     @property
     def lock(self) -> Path:
-        """Held by a living runner."""
-        return self.folder / "runner.lock"
+        """Held by a living runner of this agent."""
+        return self.locks.own
 
     def place(self, ref: Ref) -> AttemptFolder:
         """Where an attempt lives."""
@@ -198,13 +207,34 @@ class Attempts:
             end_everything(self._site.token_prefix, self._site.lock)
 
     def _run(self, order: Order, launch: Launch) -> None:
-        self._desk.check(order.ref)
-        before = self._site.machine.read_conditions().to_wire().SerializeToString()
-        self._journal.run(order.ref, self._site.boot_id, before)
-        with room_needed(self._site.folder):
-            runner = start(order, launch, self._site.lock)
+        with self._machine_to_itself(order.ref):
+            self._desk.check(order.ref)
+            before = self._site.machine.read_conditions().to_wire().SerializeToString()
+            self._journal.run(order.ref, self._site.boot_id, before)
+            with room_needed(self._site.folder):
+                runner = start(order, launch, self._site.lock)
         self._desk.changed(order.ref)
         self._finish(order, before, self._watch(order, runner), adopted=False)
+
+    @contextmanager
+    def _machine_to_itself(self, ref: Ref) -> Iterator[None]:
+        """Wait until no runner of another device lives on this machine, and keep it so.
+
+        Raises:
+            Stopped: the attempt is to end.
+            OldRunnerAlive: one lives for longer than any patience.
+        """
+        deadline_s = time.monotonic() + _NEIGHBOUR_PATIENCE_S
+        while True:
+            with self._site.locks.turn():
+                neighbours = self._site.locks.living_neighbours()
+                if not neighbours:
+                    yield
+                    return
+            if time.monotonic() > deadline_s:
+                raise OldRunnerAlive(f"a runner of {neighbours[0]} still lives on this machine")
+            self._desk.describe(ref, f"waits for a runner of {neighbours[0]} on this machine")
+            self._desk.pause(ref, 0.2)
 
     def _watch(self, order: Order, runner: Runner) -> Ended:
         cause = watch(

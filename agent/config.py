@@ -29,12 +29,19 @@ class AgentConfig:
     emulator: Path | None = None
     #: Other work shares this machine by the operator's wish: no waiting, no pinning.
     share_machine: bool = False
+    #: Folder of the runner locks of all agents on this machine; None: this agent is alone on it.
+    machine_locks: Path | None = None
     #: Leave when standard input closes: whoever started this agent is gone.
     exit_with_stdin: bool = False
 
 
 _TEXTS = ("farm_id", "address", "device", "folder", "certificate", "key", "ca")
-_OPTIONAL: Mapping[str, type] = {"emulator": str, "share_machine": bool, "exit_with_stdin": bool}
+_OPTIONAL: Mapping[str, type] = {
+    "emulator": str,
+    "share_machine": bool,
+    "machine_locks": str,
+    "exit_with_stdin": bool,
+}
 
 
 def read_config(path: Path) -> AgentConfig:
@@ -67,6 +74,7 @@ def read_config(path: Path) -> AgentConfig:
         ca=Path(table["ca"]),
         emulator=Path(emulator) if emulator else None,
         share_machine=table.get("share_machine", False),
+        machine_locks=Path(locks) if (locks := table.get("machine_locks", "")) else None,
         exit_with_stdin=table.get("exit_with_stdin", False),
     )
 

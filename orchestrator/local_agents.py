@@ -8,6 +8,7 @@ started goes on and is adopted by the next agent.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -173,6 +174,8 @@ class _Agent:
             "share_machine": self._device.share_machine,
             "exit_with_stdin": True,
         }
+        if not self._device.share_machine:
+            values["machine_locks"] = str(_locks_of(self._folder.parent, self._device.machine))
         text = "".join(
             f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in values.items()
         )
@@ -195,6 +198,12 @@ class _Agent:
                 # A Ctrl-C in the orchestrator's terminal is the orchestrator's to handle.
                 start_new_session=True,
             )
+
+
+def _locks_of(agents: Path, machine: str) -> Path:
+    """Answer the folder of a machine's runner locks; its name is free text, and no path."""
+    # Beside the devices' own folders, whose names never begin with a dot.
+    return agents / ".machines" / hashlib.sha256(machine.encode()).hexdigest()[:16]
 
 
 class LocalAgents:

@@ -4,6 +4,7 @@ doubles.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 import signal
@@ -285,3 +286,20 @@ def _alive(seconds: str) -> bool:
         except OSError:
             continue
     return False
+
+
+def test_waits_while_a_neighbour_of_its_machine_runs(rig: Rig) -> None:
+    """A runner whose lease ran out keeps the other devices of its machine waiting till it ends."""
+    locks = rig.folder / "locks"
+    locks.mkdir()
+    with (locks / "neighbour.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        rig.start_agent(machine_locks=str(locks))
+        rig.orchestrator.grant(1, rig.assignment(7, rig.noting(7, "true")))
+        rig.orchestrator.wait_until(
+            lambda: any(
+                "neighbour" in a.detail for s in rig.orchestrator.states for a in s.attempts
+            )
+        )
+        assert rig.notes(7, "begin") == 0
+    assert rig.orchestrator.wait_for_report(7).outcome == pb.OUTCOME_SUCCEEDED

@@ -143,6 +143,7 @@ def test_the_configuration_is_what_agents_read(served: Served, agents: LocalAgen
         "ca": str(folder / "ca.crt"),
         "emulator": "",
         "share_machine": False,
+        "machine_locks": str(served.folder / "agents" / ".machines" / "25bf8e1a2393f110"),
         "exit_with_stdin": True,
     }
 
