@@ -1,6 +1,7 @@
 #include "attempt.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -140,6 +141,18 @@ attempt_limit(struct attempt *attempt, enum limit limit)
     attempt->failed = true;
     if (attempt->limit == LIMIT_NONE)
         attempt->limit = limit;
+}
+
+void
+attempt_signal(struct attempt *attempt, int signal, const char *how)
+{
+    attempt->failed = true;
+    attempt->signal = signal;
+    attempt->exit_code = -1;
+    if (signal == SIGXFSZ)
+        attempt_limit(attempt, LIMIT_OUTPUT);
+    else if (attempt->limit == LIMIT_NONE)
+        snprintf(attempt->message, sizeof(attempt->message), "%s by signal %d (%s)", how, signal, strsignal(signal));
 }
 
 void

@@ -54,6 +54,9 @@ attempt_end(struct attempt *attempt);
 /* Marks the first limit that was passed; later ones are its consequences. */
 void
 attempt_limit(struct attempt *attempt, enum limit limit);
+/* The process ended by a signal. `how` begins the message where no limit explains it. */
+void
+attempt_signal(struct attempt *attempt, int signal, const char *how);
 /* The runner itself failed: `what` and errno's text go into the `end` event. */
 void
 attempt_break(struct attempt *attempt, const char *what, int error);

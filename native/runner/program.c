@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 
 #include "clock.h"
 #include "counters.h"
+#include "launch.h"
 #include "limits.h"
 #include "streams.h"
 #include "supervise.h"
@@ -35,9 +35,6 @@ struct repeat {
     char text[64]; /* an unfinished line */
     size_t length;
 };
-
-/* The child's own bench descriptor: any number that no shell or libc hands out by itself. */
-enum { BENCH_FD = 200 };
 
 static void
 take_line(struct repeat *repeat)
@@ -74,71 +71,6 @@ close_pair(int *pair)
     }
 }
 
-/* The runner's own settings of qemu-user (QEMU_CPU, ..) go to the launcher, and it keeps them from the program. */
-static void
-launcher_environment(const struct order *order, char **out)
-{
-    extern char **environ;
-    static char name[512], hidden[1024] = "QEMU_UNSET_ENV=QEMU_ARGV0,QEMU_UNSET_ENV";
-    size_t count = 0;
-    snprintf(name, sizeof(name), "QEMU_ARGV0=%s", order->name);
-    out[count++] = name;
-    for (char **item = environ; *item; item++) {
-        size_t length = strcspn(*item, "=");
-        if (strncmp(*item, "QEMU_", 5) != 0 || strncmp(*item, "QEMU_ARGV0=", 11) == 0
-            || strncmp(*item, "QEMU_UNSET_ENV=", 15) == 0 || strlen(hidden) + length + 2 > sizeof(hidden) || count > 30)
-            continue;
-        out[count++] = *item;
-        snprintf(hidden + strlen(hidden), sizeof(hidden) - strlen(hidden), ",%.*s", (int)length, *item);
-    }
-    out[count] = hidden;
-}
-
-static char **
-build_environment(const struct order *order)
-{
-    static char bench[32], token[160];
-    char **out = calloc(order->env.count + 40, sizeof(*out));
-    size_t count = 0;
-    if (!out)
-        return NULL;
-    for (size_t i = 0; i < order->env.count; i++)
-        out[count++] = (char *)order->env.items[i];
-    snprintf(bench, sizeof(bench), "FARM_BENCH_FD=%d", BENCH_FD);
-    out[count++] = bench;
-    if (order->token) {
-        snprintf(token, sizeof(token), "FARM_ATTEMPT=%s", order->token);
-        out[count++] = token;
-    }
-    if (order->launcher)
-        launcher_environment(order, out + count);
-    return out;
-}
-
-/* Paths of an order start from the runner's own folder, but the program starts in another. What does not exist stays as
-   it is: execve then says so. */
-static char *
-whole_path(const char *path)
-{
-    char *whole = realpath(path, NULL);
-    return whole ? whole : strdup(path);
-}
-
-static char **
-build_arguments(const struct order *order)
-{
-    char **out = calloc(order->args.count + 3, sizeof(*out));
-    size_t count = 0;
-    if (!out)
-        return NULL;
-    if (order->launcher)
-        out[count++] = (char *)order->launcher;
-    out[count++] = order->launcher ? whole_path(order->program) : (char *)order->name;
-    for (size_t i = 0; i < order->args.count; i++)
-        out[count++] = (char *)order->args.items[i];
-    return out;
-}
-
 static void
 give_up(struct repeat *repeat, const char *what)
 {
@@ -157,7 +89,7 @@ set_streams(struct repeat *repeat, const struct order *order)
     if (!streams_open(&streams, order, repeat->index, path, sizeof(path)))
         give_up(repeat, "cannot open the program's streams");
     if (dup2(streams.in, 0) < 0 || dup2(streams.out, 1) < 0 || dup2(streams.err, 2) < 0
-        || dup2(repeat->bench[1], BENCH_FD) < 0)
+        || dup2(repeat->bench[1], LAUNCH_BENCH_FD) < 0)
         give_up(repeat, "cannot set the program's streams");
 }
 
@@ -165,9 +97,9 @@ set_streams(struct repeat *repeat, const struct order *order)
 static void
 become_program(struct repeat *repeat, const struct order *order, pid_t supervisor)
 {
-    char **environment = build_environment(order);
-    char *program = whole_path(order->launcher ? order->launcher : order->program);
-    char **arguments = build_arguments(order);
+    char **environment = launch_environment(order);
+    char *program = launch_path(order->launcher ? order->launcher : order->program);
+    char **arguments = launch_arguments(order);
     char word;
     if (!arguments || !environment || !program)
         give_up(repeat, "no memory for the arguments");
@@ -249,18 +181,6 @@ ran_out_of_memory(const struct attempt *attempt)
 }
 
 static void
-judge_signal(struct attempt *attempt, int signal)
-{
-    attempt->failed = true;
-    attempt->signal = signal;
-    attempt->exit_code = -1;
-    if (signal == SIGXFSZ)
-        attempt_limit(attempt, LIMIT_OUTPUT);
-    else if (attempt->limit == LIMIT_NONE)
-        snprintf(attempt->message, sizeof(attempt->message), "killed by signal %d (%s)", signal, strsignal(signal));
-}
-
-static void
 judge(struct repeat *repeat, struct attempt *attempt)
 {
     uint64_t began_ns;
@@ -271,7 +191,7 @@ judge(struct repeat *repeat, struct attempt *attempt)
     }
     int status = repeat->watch.status;
     if (WIFSIGNALED(status))
-        judge_signal(attempt, WTERMSIG(status));
+        attempt_signal(attempt, WTERMSIG(status), "killed");
     else
         attempt->exit_code = WEXITSTATUS(status);
     attempt->failed |= attempt->exit_code != 0;

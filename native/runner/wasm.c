@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -74,23 +73,10 @@ drain_notes(struct watch *watch)
 }
 
 static void
-judge_signal(struct attempt *attempt, int signal)
-{
-    attempt->failed = true;
-    attempt->signal = signal;
-    attempt->exit_code = -1;
-    if (signal == SIGXFSZ)
-        attempt_limit(attempt, LIMIT_OUTPUT);
-    else if (attempt->limit == LIMIT_NONE)
-        snprintf(attempt->message, sizeof(attempt->message), "the runtime was killed by signal %d (%s)", signal,
-                 strsignal(signal));
-}
-
-static void
 judge(struct attempt *attempt, int status)
 {
     if (WIFSIGNALED(status))
-        judge_signal(attempt, WTERMSIG(status));
+        attempt_signal(attempt, WTERMSIG(status), "the runtime was killed");
     else if (WEXITSTATUS(status))
         attempt_break(attempt, "the worker lost its supervisor", 0);
     if (attempt->failed && attempt->memory_denied)

@@ -77,7 +77,7 @@ busy(int milliseconds)
     clock_gettime(CLOCK_MONOTONIC, &began);
     do
         clock_gettime(CLOCK_MONOTONIC, &now);
-    while ((now.tv_sec - began.tv_sec) * 1000 + (now.tv_nsec - began.tv_nsec) / 1000000 < milliseconds);
+    while ((now.tv_sec - began.tv_sec) * 1000000000LL + (now.tv_nsec - began.tv_nsec) < milliseconds * 1000000LL);
 }
 
 /* Two regions of the given length, and as much between and after them. */
