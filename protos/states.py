@@ -1,7 +1,8 @@
-"""States of device, lease, cell and attempt, outcomes, and every legal move between them, as pure functions.
+"""States of device, lease, cell and attempt, outcomes, and every legal move, as pure functions.
 
-Both sides of the wire and the tests use this one table, so that a move which is illegal for the orchestrator is illegal
-for the agent too. Nothing here has an effect: a function answers, the caller acts.
+Both sides of the wire and the tests use this one table, so that a move which is illegal for the
+orchestrator is illegal for the agent too. Nothing here has an effect: a function answers, the
+caller acts.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class AttemptState(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How an attempt ended. A failed workload is data; only the last three speak of the farm itself."""
+    """How an attempt ended; a failed workload is data, only the last three speak of the farm."""
 
     SUCCEEDED = "succeeded"
     WORKLOAD_FAILED = "workload_failed"
@@ -192,7 +193,8 @@ def is_final(state: State) -> bool:
 def advance_attempt(known: AttemptState, told: AttemptState) -> AttemptState:
     """Take an agent's word on an attempt, which may be old, repeated or out of order.
 
-    An agent's word only ever moves an attempt forward; anything else is an echo and changes nothing.
+    An agent's word only ever moves an attempt forward; anything else is an echo and changes
+    nothing.
     """
     order = list(AttemptState)
     if order.index(told) > order.index(AttemptState.REPORTED):
@@ -202,7 +204,7 @@ def advance_attempt(known: AttemptState, told: AttemptState) -> AttemptState:
 
 
 def accepts(fence: int, sequence: int, highest_fence: int, highest_sequence: int) -> bool:
-    """Say whether an agent that has seen (highest_fence, highest_sequence) may begin (fence, sequence).
+    """Say whether an agent that has seen the highest (fence, sequence) may begin this one.
 
     Both only grow: a repeated or late order is refused, so no attempt begins twice (D3).
     """

@@ -11,7 +11,7 @@ from protos.states import DeviceState, Health, Hold
 
 
 class Arch(StrEnum):
-    """Architectures the farm knows; which of them this version can build for, ``build/toolchain.py`` says."""
+    """Architectures; which of them this version can build for, ``build/toolchain.py`` says."""
 
     X86_64 = "x86_64"
     AARCH64 = "aarch64"
@@ -38,7 +38,7 @@ class Device:
     #: The hardware it sits on; a lease covers the machine (D13).
     machine: str
     tags: tuple[str, ...] = ()
-    #: The user-mode emulator that runs its programs, ``qemu-aarch64-static``; None on real hardware.
+    #: The user-mode emulator that runs its programs, ``qemu-aarch64-static``; None: real.
     emulator: str | None = None
     #: Ignore what else runs on the machine; marks every result.
     share_machine: bool = False

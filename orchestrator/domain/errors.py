@@ -27,7 +27,8 @@ FarmError
     ├── SchemaMismatch
     └── StoreUnavailable
 
-A bug is none of these. A workload that crashes, times out or prints the wrong thing is an outcome, never an exception.
+A bug is none of these. A workload that crashes, times out or prints the wrong thing is an outcome,
+never an exception.
 """
 
 from __future__ import annotations
@@ -94,11 +95,11 @@ class WorkloadFileError(UsageError):
     """A workload.yaml, or a program the user named, is wrong."""
 
 
-class FarmUnavailable(FarmError):  # noqa: N818  # names of the tree are the design's
+class FarmUnavailable(FarmError):
     """No orchestrator of this farm answers; it may be gone, so asking the next one can help."""
 
 
-class NotFound(FarmError):  # noqa: N818  # names of the tree are the design's
+class NotFound(FarmError):  # names of the tree are the design's
     """No such thing."""
 
     exit_code = 2
@@ -114,11 +115,11 @@ class LeaseError(FarmError):
     """A lease does not allow this."""
 
 
-class LeaseExpired(LeaseError):  # noqa: N818
+class LeaseExpired(LeaseError):
     """The lease is over."""
 
 
-class StaleFence(LeaseError):  # noqa: N818
+class StaleFence(LeaseError):
     """A newer lease of the device exists."""
 
 
@@ -131,31 +132,31 @@ class DeviceError(FarmError):
     transient = False
 
 
-class DeviceUnreachable(DeviceError):  # noqa: N818
+class DeviceUnreachable(DeviceError):
     """The device does not answer."""
 
     transient = True
 
 
-class TransferInterrupted(DeviceError):  # noqa: N818
+class TransferInterrupted(DeviceError):
     """Bytes stopped on their way."""
 
     transient = True
 
 
-class RuntimeMissing(DeviceError):  # noqa: N818
+class RuntimeMissing(DeviceError):
     """The device lacks the runtime."""
 
 
-class UnsupportedMode(DeviceError):  # noqa: N818
+class UnsupportedMode(DeviceError):
     """The device cannot run this mode."""
 
 
-class DiskFull(DeviceError):  # noqa: N818
+class DiskFull(DeviceError):
     """No room is left where the farm has to write."""
 
 
-class HostKeyChanged(DeviceError):  # noqa: N818
+class HostKeyChanged(DeviceError):
     """The device's SSH host key is not the one we know."""
 
 
@@ -181,11 +182,11 @@ class ArtifactError(FarmError):
     """An artifact cannot be used."""
 
 
-class ArtifactMissing(ArtifactError):  # noqa: N818
+class ArtifactMissing(ArtifactError):
     """No blob of this digest is stored."""
 
 
-class DigestMismatch(ArtifactError):  # noqa: N818
+class DigestMismatch(ArtifactError):
     """Bytes are not what their name says."""
 
 
@@ -193,9 +194,9 @@ class StoreError(FarmError):
     """The database cannot be used."""
 
 
-class SchemaMismatch(StoreError):  # noqa: N818
+class SchemaMismatch(StoreError):
     """The database's schema is not this version's."""
 
 
-class StoreUnavailable(StoreError):  # noqa: N818
+class StoreUnavailable(StoreError):
     """The database does not answer, is locked or is full."""

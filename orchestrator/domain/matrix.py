@@ -9,7 +9,6 @@ from enum import StrEnum
 from orchestrator.domain.device import Device, DeviceType
 from orchestrator.domain.workload import Case, Value
 
-
 #: The kernels of ``wamr-aot+kernels``: whichever the workload lists last.
 BEST_KERNELS = "best"
 

@@ -87,7 +87,7 @@ class RunProgress:
     build: BuildProgress
     cells: int
     cells_by_state: Mapping[CellState, int]
-    #: What each device does now, for people: ``emu-aarch64: gemm size=small wamr-aot, running 3 s``.
+    #: What each device does now: ``emu-aarch64: gemm size=small wamr-aot, running 3 s``.
     running: tuple[str, ...] = ()
     error: str = ""
 

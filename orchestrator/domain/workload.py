@@ -63,7 +63,7 @@ class Workload:
     kernels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     #: Extra compiler flags, the same for every mode.
     flags: tuple[str, ...] = ()
-    #: Expected stdout: a path below the folder with parameters filled in; None: any output is right.
+    #: Expected stdout: a path below the folder, parameters filled in; None: any output is right.
     expected: str | None = None
     limits: Limits = Limits()
 
