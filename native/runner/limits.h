@@ -8,7 +8,8 @@
 #include "order.h"
 
 /* Memory that the runner itself needs beside a module's own: its heap, the code the fast interpreter makes of a
-   module, threads' stacks. Data memory only; a runner with a 1 MB module was seen to use 12 MB. */
+   module, threads' stacks. Data memory only. Chosen wide, not
+   measured: too little would fail a module for the farm's own needs. */
 #define RUNTIME_MEMORY_BYTES (64u << 20)
 
 /* Applies the order's limits to the calling process. `extra_bytes` is allowed on top of the order's data memory.

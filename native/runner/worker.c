@@ -23,7 +23,7 @@
 /* For frames of the runner and of WAMR beside the module's own, and for WAMR's guard pages. */
 enum { RUNTIME_STACK_BYTES = 256 << 10 };
 
-/* What the fast interpreter makes of a module was seen to take up to 8 times the module's size; twice that is allowed. */
+/* Times the module's size: the fast interpreter rewrites its code into wider one. Chosen wide, not measured. */
 enum { CODE_FACTOR = 16 };
 
 enum { HUGE_PAGE_BYTES = 2 << 20 };
