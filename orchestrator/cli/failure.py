@@ -11,8 +11,10 @@ from pathlib import Path
 import typer
 
 from orchestrator.cli import view
-from orchestrator.cli.main import BUG
 from orchestrator.domain.errors import ConfigError, FarmError
+
+#: EX_SOFTWARE of sysexits.h.
+BUG = 70
 
 
 def tell(error: Exception, arguments: list[str]) -> int:

@@ -7,8 +7,7 @@ import sys
 
 from orchestrator.cli.nouns import root_help
 
-#: Exit codes: a bug (sysexits.h, EX_SOFTWARE), and 128 + SIGINT as shells count.
-BUG = 70
+#: 128 + SIGINT, as shells count.
 INTERRUPTED = 130
 
 
