@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 from orchestrator.blobs import Blobs
 from orchestrator.build.builder import Builder
@@ -11,6 +11,7 @@ from orchestrator.builds import BuildJobs, record_built
 from orchestrator.clock import SystemClock
 from orchestrator.config import FarmConfig
 from orchestrator.domain.device import Device
+from orchestrator.domain.errors import StoreUnavailable
 from orchestrator.foundation import NATIVE, open_orders, trust_folder
 from orchestrator.local_agents import AgentsFor, LocalAgents, local_address
 from orchestrator.rpc.control import serve_control
@@ -19,10 +20,11 @@ from orchestrator.rpc.uploads import Uploads
 from orchestrator.runlife import RunLife
 from orchestrator.scheduler import Rules, Scheduler
 from orchestrator.service import Farm, LiveFarm
-from orchestrator.store.base import Store
+from orchestrator.store.base import Store, Transaction
 from orchestrator.store.sql import open_store
 from orchestrator.trust import Gatekeeper, server_credentials
 from orchestrator.writer import Writer
+from protos.states import DeviceState
 
 _CLOCK = SystemClock()
 
@@ -48,6 +50,7 @@ def serve(config: FarmConfig, *, with_devices: bool = True) -> Iterator[Farm]:
         writer = Writer(store)
         writer.start()
         stack.callback(writer.stop)
+        stack.callback(_see_off, writer, store)
         devices = orders.inventory.devices
         writer.call(lambda t: t.declare_devices(devices))
         blobs = Blobs(config.data / "blobs")
@@ -65,6 +68,19 @@ def serve(config: FarmConfig, *, with_devices: bool = True) -> Iterator[Farm]:
         farm = LiveFarm(orders, life, jobs, address)
         stack.enter_context(serve_control(farm, config.data))
         yield farm
+
+
+def _see_off(writer: Writer, store: Store) -> None:
+    """Note that no device is reached any more; what is leased stays so, its lease goes on (D3)."""
+
+    def note(t: Transaction) -> None:
+        for status in store.devices():
+            if status.state is DeviceState.IDLE:
+                t.move_device(status.device.name, DeviceState.OFFLINE)
+
+    # On a full disk they look idle till the next start; nothing rests on it.
+    with suppress(StoreUnavailable):
+        writer.call(note)
 
 
 def _opened(stack: ExitStack, config: FarmConfig, *, readonly: bool) -> Store:

@@ -67,6 +67,8 @@ def test_a_program_is_built_measured_and_shown(home: Path) -> None:
         if ingredient["name"].endswith("quick.c")
     ]
     assert sources
+    devices = json.loads(farm("devices", "list", "--json", cwd=home).out)
+    assert {device["state"] for device in devices} == {"offline"}, "nobody serves them now"
 
 
 def test_an_outcome_that_failed_is_exit_code_1(home: Path) -> None:
