@@ -313,6 +313,7 @@ def _evidence(order: Order, events: EventLog, ended: Ended, outputs: list[Blob])
         outputs=tuple(one.sha256 for one in outputs),
         expected=order.expected.sha256 if order.expected else None,
         runner_end=ended.said,
+        module=order.wasm,
     )
 
 

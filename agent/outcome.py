@@ -46,6 +46,9 @@ class Evidence:
     expected: str | None
     #: How the runner itself ended, as far as known: ``signal 9``, ``exit code 2: bad option``.
     runner_end: str
+    #: Whether a module ran, inside the runner's own worker; else a program in a process of its
+    #: own.
+    module: bool = False
 
 
 def decide(known: Evidence) -> Verdict:
@@ -65,17 +68,28 @@ def decide(known: Evidence) -> Verdict:
             Outcome.INFRASTRUCTURE_FAILED,
             _because("the runner was lost without a last word", known.runner_end),
         )
+    if _worker_was_killed(known.log.end, module=known.module):
+        return Verdict(Outcome.INFRASTRUCTURE_FAILED, "the runner's worker was killed: SIGKILL")
     return _judge_end(known.log.end, known.limits) or _judge_output(known)
 
 
 def stopped_verdict(cause: StopCause) -> Verdict:
-    """Judge an attempt that was ended from outside: cancelled by a wish, or failed by the farm."""
-    ordered = cause is StopCause.ORDERED
-    return Verdict(Outcome.CANCELLED if ordered else Outcome.INFRASTRUCTURE_FAILED, str(cause))
+    """Judge an attempt that was ended from outside.
+
+    Cancelled by a wish, or by the farm itself for its lease's sake: the orchestrator knows which,
+    and neither says anything of this device. A runner that had to be ended is a failure.
+    """
+    failed = cause is StopCause.OVERDUE
+    return Verdict(Outcome.INFRASTRUCTURE_FAILED if failed else Outcome.CANCELLED, str(cause))
 
 
 def _because(what: str, why: str) -> str:
     return f"{what}: {why}" if why else what
+
+
+def _worker_was_killed(end: End, *, module: bool) -> bool:
+    """Say whether somebody else killed what ran a module: no module can do that to itself."""
+    return module and end.signal == signal.SIGKILL and not end.limit
 
 
 def _judge_end(end: End, limits: Limits) -> Verdict | None:

@@ -6,6 +6,11 @@ from dataclasses import dataclass
 
 from protos.states import RETRIED, CellState, Outcome
 
+#: Stops by the farm itself that cost a block no try. An orchestrator that is away for longer than
+#: its leases, twenty times in the same block, is not what keeps that block from its result; a
+#: workload that starves its agent of every contact may be.
+FREE_STOPS = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -19,6 +24,8 @@ class Standing:
     tries: int
     #: The user wants the run over.
     cancel_wished: bool
+    #: Attempts of this block that the farm itself stopped before.
+    stops: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +43,9 @@ class Settlement:
 def settle(standing: Standing, outcome: Outcome, retries: int) -> Settlement:
     """Decide by an attempt's outcome.
 
-    A cancel nobody wished for is the farm's own stop, so the cell is tried again as after a
-    failure of the device.
+    A cancel nobody wished for is the farm's own stop: its agent had no contact for longer than
+    the lease allows. The cell is tried again and its budget is left alone, up to ``FREE_STOPS``
+    times a block; then it counts as a failure of the device does.
 
     Args:
         standing: the cell as it was.
@@ -48,6 +56,8 @@ def settle(standing: Standing, outcome: Outcome, retries: int) -> Settlement:
         return _succeeded(standing)
     if standing.cancel_wished:
         return _back(standing, CellState.CANCELLED, standing.tries)
+    if outcome is Outcome.CANCELLED and standing.stops < FREE_STOPS:
+        return _back(standing, CellState.READY, standing.tries)
     again = outcome in RETRIED or outcome is Outcome.CANCELLED
     if again and standing.tries < retries:
         return _back(standing, CellState.READY, standing.tries + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -53,7 +54,8 @@ class AcceptanceWrites(Access, Transaction):
         if (attempt.fence, attempt.sequence) != (finished.fence, finished.sequence):
             return False
         wanted = attempt.state in UNSETTLED and attempt.lease_state is LeaseState.HELD
-        after = settle(standing_of(attempt), finished.outcome, retries) if wanted else None
+        standing = replace(standing_of(attempt), stops=self._stops(attempt, finished.outcome))
+        after = settle(standing, finished.outcome, retries) if wanted else None
         self._store_report(attempt, finished, after, now)
         if after is None:
             return False
@@ -62,6 +64,19 @@ class AcceptanceWrites(Access, Transaction):
         self._release_if_settled(attempt, now)
         end_if_settled(self._db, attempt.run_id, now)
         return after.accepted
+
+    def _stops(self, attempt: Row[Any], outcome: Outcome) -> int:
+        """Count the farm's own stops of a block; looked up only where they matter."""
+        if outcome is not Outcome.CANCELLED:
+            return 0
+        a = t.attempts.c
+        stopped = select(func.count()).where(
+            a.cell_id == attempt.cell_id,
+            a.block == attempt.block,
+            a.outcome == Outcome.CANCELLED,
+            a.cancel_wished.is_(False),
+        )
+        return int(self._db.execute(stopped).scalar_one())
 
     def fail_exhausted(self, retries: int, now: datetime) -> int:
         c = t.cells.c

@@ -222,9 +222,10 @@ class Transaction(ABC):
         A success is accepted: the block's one result. With blocks left the cell is ready for the
         next one, with its full budget of tries; else it is done. Under a wish to cancel anything
         else is rejected with its outcome kept, and the cell cancelled. Without one, an outcome of
-        ``states.RETRIED``, or a cancel nobody wished for, with tries left is rejected with its
-        outcome kept, counts as a try, and the cell is ready again. Anything else is accepted and
-        the cell failed. Only a success stores times (D9).
+        ``states.RETRIED`` with tries left is rejected with its outcome kept, counts as a try, and
+        the cell is ready again. A cancel nobody wished for is the farm's own stop: likewise, but
+        it counts as no try as long as the block has had fewer than ``settlement.FREE_STOPS`` such.
+        Anything else is accepted and the cell failed. Only a success stores times (D9).
 
         When the lease's last attempt is settled the lease is released and the device idle. When a
         run's last cell is settled the run is done, or cancelled if the user wished so.

@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.domain.errors import NotFound
 from orchestrator.domain.matrix import Counts, Mode, Runtime
+from orchestrator.domain.settlement import FREE_STOPS
 from orchestrator.store.base import Store
 from protos.states import AttemptState, CellState, DeviceState, Outcome, RunState
 from tests.support import factories as make
@@ -129,9 +130,7 @@ def test_a_later_failure_takes_the_times_with_it(store: Store) -> None:
     assert (result.outcome, result.execute_s, result.attempts) == (Outcome.WRONG_OUTPUT, (), 2)
 
 
-@pytest.mark.parametrize(
-    "outcome", [Outcome.DEVICE_FAILED, Outcome.INFRASTRUCTURE_FAILED, Outcome.CANCELLED]
-)
+@pytest.mark.parametrize("outcome", [Outcome.DEVICE_FAILED, Outcome.INFRASTRUCTURE_FAILED])
 def test_the_farms_own_failure_is_retried(store: Store, outcome: Outcome) -> None:
     """First try and two retries; the last one's failure fails the cell."""
     rig = Rig(store)
@@ -145,6 +144,20 @@ def test_the_farms_own_failure_is_retried(store: Store, outcome: Outcome) -> Non
     assert rig.result(run_id).outcome is outcome
     records = store.attempts(store.cells(run_id)[0].cell_id)
     assert [one.finished and one.finished.outcome for one in records] == [outcome] * 3
+
+
+def test_the_farms_own_stops_cost_a_block_no_try(store: Store) -> None:
+    """But not for ever: a block that is stopped again and again fails as others do."""
+    rig = Rig(store)
+    run_id = rig.order(make.plan(make.cell(counts=Counts(attempts=2))))
+    for _ in range(FREE_STOPS - 1):
+        assert rig.measure(Outcome.CANCELLED, retries=0) == [False]
+        assert [slot.tries for slot in store.ready_slots("local")] == [0]
+    assert rig.measure(retries=0) == [True]
+    for _ in range(FREE_STOPS):
+        assert rig.measure(Outcome.CANCELLED, retries=0) == [False]
+    assert rig.measure(Outcome.CANCELLED, retries=0) == [True]
+    assert rig.states(run_id) == [CellState.FAILED]
 
 
 def test_no_retries_means_none(store: Store) -> None:

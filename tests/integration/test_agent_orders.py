@@ -136,7 +136,7 @@ def test_an_attempt_ends_with_its_lease(rig: Rig, fence: int) -> None:
     later = [_fenced(rig.assignment(8, rig.noting(8, "true")), 2)] if fence else []
     rig.orchestrator.grant(fence, *later)
     report = rig.orchestrator.wait_for_report(7)
-    assert report.outcome == pb.OUTCOME_INFRASTRUCTURE_FAILED
+    assert report.outcome == pb.OUTCOME_CANCELLED
     assert report.reason == "its lease is over"
     assert rig.notes(7, "end") == 0
     if fence:

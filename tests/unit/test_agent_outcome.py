@@ -41,8 +41,8 @@ def test_all_well() -> None:
     ("cause", "outcome"),
     [
         (StopCause.ORDERED, Outcome.CANCELLED),
-        (StopCause.LEASE_OVER, Outcome.INFRASTRUCTURE_FAILED),
-        (StopCause.NO_CONTACT, Outcome.INFRASTRUCTURE_FAILED),
+        (StopCause.LEASE_OVER, Outcome.CANCELLED),
+        (StopCause.NO_CONTACT, Outcome.CANCELLED),
         (StopCause.OVERDUE, Outcome.INFRASTRUCTURE_FAILED),
     ],
 )
@@ -113,6 +113,19 @@ def test_a_lost_runner_is_the_farms_fault() -> None:
 def test_the_last_word_decides(changes: dict[str, object], verdict: Verdict) -> None:
     """Each way a program can end has its outcome and its reason."""
     assert verdict == decide(with_end(**changes))
+
+
+def test_a_killed_worker_is_the_farms_fault_unless_it_hit_a_limit() -> None:
+    """No module can send SIGKILL; a native program can, and the runner does at a limit."""
+    killed = with_end(signal=9, stage="execute")
+    assert decide(killed) == Verdict(Outcome.WORKLOAD_FAILED, "ended by SIGKILL")
+    assert decide(replace(killed, module=True)) == Verdict(
+        Outcome.INFRASTRUCTURE_FAILED, "the runner's worker was killed: SIGKILL"
+    )
+    at_limit = replace(with_end(signal=9, limit="time", stage="execute"), module=True)
+    assert decide(at_limit).outcome is Outcome.TIMED_OUT
+    crashed = replace(with_end(signal=11, stage="execute"), module=True)
+    assert decide(crashed).outcome is Outcome.WORKLOAD_FAILED
 
 
 def test_missing_repeats_are_the_farms_fault() -> None:

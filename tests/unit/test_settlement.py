@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from orchestrator.domain.settlement import Settlement, Standing, lose, settle
+from orchestrator.domain.settlement import FREE_STOPS, Settlement, Standing, lose, settle
 from protos.states import RETRIED, CellState, Outcome, may_move
 
 #: Every cell of up to three blocks, at each block, after up to three tries, wished over or not.
@@ -41,7 +41,7 @@ def test_a_success_is_always_accepted(standing: Standing) -> None:
     assert after == Settlement(accepted=True, cell=expected, block=standing.block + 1, tries=0)
 
 
-@pytest.mark.parametrize("outcome", sorted(RETRIED | {Outcome.CANCELLED}))
+@pytest.mark.parametrize("outcome", sorted(RETRIED))
 @pytest.mark.parametrize("retries", [0, 1, 2])
 def test_a_budget_of_retries_is_that_many_further_tries(outcome: Outcome, retries: int) -> None:
     """The try after the last retry settles the cell."""
@@ -52,6 +52,17 @@ def test_a_budget_of_retries_is_that_many_further_tries(outcome: Outcome, retrie
             break
         standing = Standing(1, 0, after.tries, cancel_wished=False)
     assert (tried, after.accepted, after.cell) == (retries + 1, True, CellState.FAILED)
+
+
+def test_the_farms_own_stops_cost_no_try_within_reason() -> None:
+    """However small the budget; after too many of them each costs one, so that it ends."""
+    for stops in range(FREE_STOPS):
+        standing = Standing(1, 0, 2, cancel_wished=False, stops=stops)
+        after = settle(standing, Outcome.CANCELLED, 0)
+        assert after == Settlement(accepted=False, cell=CellState.READY, block=0, tries=2)
+    endless = Standing(1, 0, 0, cancel_wished=False, stops=FREE_STOPS)
+    assert settle(endless, Outcome.CANCELLED, 1).tries == 1
+    assert settle(endless, Outcome.CANCELLED, 0).cell is CellState.FAILED
 
 
 def test_a_workloads_failure_is_final_at_once() -> None:
