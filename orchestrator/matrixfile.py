@@ -14,7 +14,7 @@ from orchestrator.inventory import Inventory
 from orchestrator.matrix import points, same
 from orchestrator.modefile import SCHEMA as MODE_SCHEMA
 from orchestrator.modefile import read_mode
-from orchestrator.schema import Schema, a_name, closed, named, seconds, texts, whole
+from orchestrator.schema import MOST, MOST_S, Schema, a_name, closed, named, seconds, texts, whole
 from orchestrator.selection import (
     DEVICES_SCHEMA,
     EXCLUDE_SCHEMA,
@@ -37,9 +37,9 @@ from orchestrator.yamlfile import (
 
 _VALUE: Schema = {"type": ["string", "number", "boolean"], "says": "text, a number, true or false"}
 _COUNTS: Mapping[str, Schema] = {
-    "attempts": whole(1, 10_000),
-    "warmups": whole(0, 100_000),
-    "repeats": whole(1, 1_000_000),
+    "attempts": whole(1, MOST["attempts"]),
+    "warmups": whole(0, MOST["warmups"]),
+    "repeats": whole(1, MOST["repeats"]),
 }
 _SCHEMA = closed(
     {
@@ -69,7 +69,7 @@ _SCHEMA = closed(
         **_COUNTS,
         "emulated_counts": closed(_COUNTS, "attempts, warmups and repeats"),
         "exclude": EXCLUDE_SCHEMA,
-        "timeout_s": seconds(86_400),
+        "timeout_s": seconds(MOST_S),
         "priority": whole(-1_000_000, 1_000_000),
     },
     "name, workloads, modes and devices",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import stat
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
@@ -14,6 +15,7 @@ from orchestrator.domain.order import ProgramOrder
 from orchestrator.domain.workload import Case, Grant, Limits, Parameter, Value, Workload
 from orchestrator.inventory import Inventory
 from orchestrator.modefile import parse_mode
+from orchestrator.schema import MOST, MOST_S
 from orchestrator.spelling import next_step
 from orchestrator.wasm import MAGIC as WASM_MAGIC
 from orchestrator.wasm import check_runnable, read_module
@@ -21,6 +23,17 @@ from orchestrator.wasm import check_runnable, read_module
 _ELF_MAGIC = b"\x7fELF"
 #: e_machine of the ELF specification.
 _ELF_MACHINES = {62: Arch.X86_64, 183: Arch.AARCH64, 40: Arch.ARMV7}
+#: e_type of the ELF specification: an executable, or a position-independent one.
+_ELF_PROGRAMS = (2, 3)
+#: By EI_CLASS, 32 and 64 bits: where e_phoff (and its size) and e_phentsize stand in the header.
+_ELF_TABLE = {1: (28, 4, 42), 2: (32, 8, 54)}
+_ELF_HEAD_BYTES = 64
+#: What a variable of a program's environment may be called.
+ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+#: By these the runner knows what a program started, and hears its regions.
+FARMS_OWN_VARIABLES = frozenset({"FARM_ATTEMPT", "FARM_BENCH_FD"})
+#: A name becomes part of file names, with more after it.
+_NAME_LENGTH = 100
 
 
 def program_workload(order: ProgramOrder) -> Workload:
@@ -43,8 +56,10 @@ def program_workload(order: ProgramOrder) -> Workload:
         check_runnable(read_module(path))
     if order.stdin is not None and not order.stdin.is_file():
         raise UsageError(f"no file {order.stdin} for --stdin: check the path")
+    for name in order.environment:
+        _check_variable(name)
     return Workload(
-        name=re.sub(r"[^A-Za-z0-9._-]", "-", path.stem).lstrip("._-") or "program",
+        name=re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("._-")[:_NAME_LENGTH] or "program",
         description=f"{path.name}, a program of the user's",
         folder=path.parent,
         sources=(path.name,) if kind == "sources" else (),
@@ -65,7 +80,10 @@ def program_kind(path: Path) -> str:
     Raises:
         WorkloadFileError: it is not there, or none of these.
     """
+    if "\n" in path.name:
+        raise WorkloadFileError("a line break in its name: rename it", file=repr(str(path)))
     try:
+        _refuse_device(path)
         with path.open("rb") as file:
             head = file.read(4)
     except FileNotFoundError:
@@ -85,21 +103,50 @@ def program_kind(path: Path) -> str:
     )
 
 
+def _refuse_device(path: Path) -> None:
+    """Refuse what is neither file nor folder: a pipe would be waited for, a device never ends."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise WorkloadFileError("no regular file: name a .wasm, a C file or an ELF", file=path)
+
+
+def _check_variable(name: str) -> None:
+    if not ENVIRONMENT_NAME.fullmatch(name):
+        raise UsageError(
+            f"--env {name}=..: '{name}' is no variable's name: write letters, digits and '_'"
+        )
+    if name in FARMS_OWN_VARIABLES:
+        raise UsageError(f"--env {name}=..: the farm sets {name} itself: choose another name")
+
+
 def elf_arch(path: Path) -> Arch:
     """Say which architecture an ELF is for.
 
     Raises:
-        WorkloadFileError: not an ELF program of an architecture the farm knows.
+        WorkloadFileError: not a whole ELF program of an architecture the farm knows.
     """
     with path.open("rb") as file:
-        head = file.read(20)
-    little_endian = len(head) == 20 and head[:4] == _ELF_MAGIC and head[5] == 1
+        head = file.read(_ELF_HEAD_BYTES)
+    little_endian = len(head) >= 20 and head[:4] == _ELF_MAGIC and head[5] == 1
     arch = _ELF_MACHINES.get(int.from_bytes(head[18:20], "little")) if little_endian else None
     if arch is None:
         raise WorkloadFileError(
             f"not an ELF for {', '.join(Arch)}: build it for one of these", file=path
         )
+    if int.from_bytes(head[16:18], "little") not in _ELF_PROGRAMS:
+        raise WorkloadFileError("an ELF, but no program: link it to an executable", file=path)
+    if not _has_segments(head, path.stat().st_size):
+        raise WorkloadFileError("a truncated ELF: build or copy it again", file=path)
     return arch
+
+
+def _has_segments(head: bytes, size_bytes: int) -> bool:
+    """Say whether the table of what the kernel loads is there."""
+    offset_at, offset_size, counts_at = _ELF_TABLE.get(head[4], _ELF_TABLE[2])
+    offset = int.from_bytes(head[offset_at : offset_at + offset_size], "little")
+    entry_size = int.from_bytes(head[counts_at : counts_at + 2], "little")
+    entries = int.from_bytes(head[counts_at + 2 : counts_at + 4], "little")
+    return entries > 0 and offset + entries * entry_size <= size_bytes
 
 
 def _told(order: ProgramOrder) -> Iterable[Parameter]:
@@ -139,6 +186,7 @@ def program_spec(order: ProgramOrder, inventory: Inventory) -> MatrixSpec:
         WorkloadFileError: the program cannot be run by any mode.
         MatrixError: a mode that cannot run this kind of program, an unknown mode or device.
     """
+    _check_counts(order)
     workload = program_workload(order)
     case = Case(workload, tuple((item.name, item.default) for item in workload.parameters))
     return MatrixSpec(
@@ -149,6 +197,20 @@ def program_spec(order: ProgramOrder, inventory: Inventory) -> MatrixSpec:
         counts=Counts(order.attempts, order.warmups, order.repeats),
         timeout_s=order.timeout_s,
     )
+
+
+def _check_counts(order: ProgramOrder) -> None:
+    ordered = {"attempts": order.attempts, "warmups": order.warmups, "repeats": order.repeats}
+    for name, count in ordered.items():
+        least = 0 if name == "warmups" else 1
+        if not least <= count <= MOST[name]:
+            raise UsageError(
+                f"--{name} {count}: write a whole number from {least} to {MOST[name]}"
+            )
+    if order.timeout_s is not None and not 0 < order.timeout_s <= MOST_S:
+        raise UsageError(
+            f"--timeout {order.timeout_s:g}: write a number of seconds above 0, at most {MOST_S:g}"
+        )
 
 
 def _program_modes(order: ProgramOrder, workload: Workload) -> tuple[Mode, ...]:

@@ -11,6 +11,11 @@ Schema = Mapping[str, Any]
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 NAME_SAYS = "a name of letters, digits, '.', '_' and '-'"
 
+#: The most that may be ordered of each count, and of an attempt's time in seconds: a day. More is
+#: a slip of the keyboard, and would fill the database with one cell.
+MOST: Mapping[str, int] = {"attempts": 10_000, "warmups": 100_000, "repeats": 1_000_000}
+MOST_S = 86_400.0
+
 
 def later(reason: str) -> Schema:
     """A key of the design that this version refuses.

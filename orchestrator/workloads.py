@@ -10,7 +10,7 @@ from typing import Any
 
 from orchestrator.domain.errors import WorkloadFileError
 from orchestrator.domain.workload import Case, Grant, Limits, Parameter, Workload
-from orchestrator.programs import elf_arch
+from orchestrator.programs import ENVIRONMENT_NAME, FARMS_OWN_VARIABLES, elf_arch
 from orchestrator.schema import NAME_PATTERN, Schema, closed, later, named, seconds, text, texts
 from orchestrator.schema import whole as whole_number
 from orchestrator.spelling import next_step
@@ -27,7 +27,6 @@ RESERVED = frozenset(
     """.split()  # noqa: SIM905  # a list of quoted words says no more
 )
 _PARAMETER_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-_ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _VALUE: Schema = {
     "type": ["string", "integer", "number", "boolean"],
@@ -235,10 +234,13 @@ def _inputs(document: Document, folder: Path) -> tuple[Grant, ...]:
 def _environment(document: Document) -> dict[str, str]:
     found: dict[str, str] = document.data.get("environment", {})
     for name in found:
-        if not _ENVIRONMENT_NAME.fullmatch(name):
+        where = ("environment", name)
+        if not ENVIRONMENT_NAME.fullmatch(name):
             raise document.complaint(
-                ("environment", name), f"{show(name)} is no variable's name: use A-Z, 0-9 and _"
+                where, f"{show(name)} is no variable's name: use A-Z, 0-9 and _"
             )
+        if name in FARMS_OWN_VARIABLES:
+            raise document.complaint(where, f"the farm sets {name} itself: choose another name")
     return dict(found)
 
 

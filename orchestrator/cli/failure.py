@@ -62,7 +62,7 @@ def _keep(error: Exception, arguments: list[str]) -> str:
     for folder in _folders():
         try:
             path = folder / name
-            path.write_text(text)
+            path.write_text(text, errors="backslashreplace")
         except OSError:
             continue
         return str(path)

@@ -12,6 +12,7 @@ from typer.main import get_command
 
 from orchestrator.cli import session, view
 from orchestrator.cli.nouns import NOUNS, root_help
+from orchestrator.domain.errors import UsageError
 
 
 class LazyGroup(TyperGroup):
@@ -52,6 +53,15 @@ def _root(
     session.choose_farm(farm)
 
 
+def _refuse_undecodable(argument: str) -> None:
+    """Python keeps bytes that are no UTF-8 as lone surrogates, which no database or wire takes."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        shown = argument.encode(errors="backslashreplace").decode()
+        raise UsageError(f"'{shown}' is not UTF-8 text: rename it, or write it so") from None
+
+
 def run(arguments: list[str]) -> int:
     """Run one command.
 
@@ -61,5 +71,7 @@ def run(arguments: list[str]) -> int:
     Returns:
         Its exit code.
     """
+    for argument in arguments:
+        _refuse_undecodable(argument)
     code = get_command(app).main(arguments, prog_name="farm", standalone_mode=False)
     return code if isinstance(code, int) else 0

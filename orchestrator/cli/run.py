@@ -149,7 +149,7 @@ def order_of(target: Path, given: Given) -> Order:
 
     if target.suffix in _MATRIX_SUFFIXES:
         _refuse_for_matrix(given)
-        return MatrixOrder(target.absolute(), tuple(map(pair, given.overrides)))
+        return MatrixOrder(target.absolute(), tuple(pair(text) for text in given.overrides))
     if given.overrides:
         raise UsageError("--set is for a matrix; a program has options of its own")
     return _program_order(target, given)
@@ -162,7 +162,7 @@ def _program_order(target: Path, given: Given) -> Order:
     return ProgramOrder(
         path=target.absolute(),
         arguments=given.arguments,
-        environment=dict(map(pair, given.environment)),
+        environment=dict(pair(text, "LEVEL=2") for text in given.environment),
         stdin=None if given.stdin is None else given.stdin.absolute(),
         directories=tuple(map(_directory, given.directories)),
         modes=given.modes,
@@ -181,7 +181,7 @@ def _refuse_for_matrix(given: Given) -> None:
         )
 
 
-def pair(text: str) -> tuple[str, str]:
+def pair(text: str, example: str = "repeats=3") -> tuple[str, str]:
     """Read ``K=V``.
 
     Raises:
@@ -189,7 +189,7 @@ def pair(text: str) -> tuple[str, str]:
     """
     key, equals, value = text.partition("=")
     if not key or not equals:
-        raise UsageError(f"'{text}' is not K=V, such as repeats=3")
+        raise UsageError(f"'{text}' is not K=V, such as {example}")
     return key, value
 
 

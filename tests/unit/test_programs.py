@@ -16,9 +16,21 @@ from tests.support.wasmfiles import module, name
 
 
 def elf(machine: int) -> bytes:
-    """Encode the head of an ELF."""
-    return (
-        b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\0" + machine.to_bytes(2, "little") + bytes(44)
+    """Encode an ELF program that has one segment: its head, and the table of segments behind it."""
+    return b"".join(
+        (
+            b"\x7fELF\x02\x01\x01",
+            bytes(9),
+            (2).to_bytes(2, "little"),
+            machine.to_bytes(2, "little"),
+            bytes(12),
+            (64).to_bytes(8, "little"),
+            bytes(14),
+            (56).to_bytes(2, "little"),
+            (1).to_bytes(2, "little"),
+            bytes(6),
+            bytes(56),
+        )
     )
 
 
@@ -61,6 +73,18 @@ def test_an_elf_of_another_kind_is_refused(folder: Path) -> None:
         assert complaint(lambda: program_kind(folder / "odd"), folder) == told
 
 
+def test_an_elf_the_kernel_could_not_load_is_refused(folder: Path) -> None:
+    """One that was cut short, and an object file that was never linked."""
+    (folder / "odd").write_bytes(elf(62)[:100])
+    assert complaint(lambda: program_kind(folder / "odd"), folder) == (
+        "DIR/odd: a truncated ELF: build or copy it again"
+    )
+    (folder / "odd").write_bytes(elf(62)[:16] + b"\x01" + elf(62)[17:])
+    assert complaint(lambda: program_kind(folder / "odd"), folder) == (
+        "DIR/odd: an ELF, but no program: link it to an executable"
+    )
+
+
 def test_what_a_program_is_given_arrives(folder: Path) -> None:
     """Arguments stay literal, input is absolute, and results can be told apart by them."""
     order = ProgramOrder(
@@ -89,7 +113,7 @@ def test_what_a_program_is_given_arrives(folder: Path) -> None:
 def test_a_programs_name_becomes_a_name(folder: Path) -> None:
     """A file may be called anything; the workload's name is safe in paths."""
     (folder / "..my prog(1).c").touch()
-    assert program_workload(ProgramOrder(folder / "..my prog(1).c")).name == "my-prog-1-"
+    assert program_workload(ProgramOrder(folder / "..my prog(1).c")).name == "my-prog-1"
 
 
 @pytest.mark.parametrize("guest", ["", ".", "/abs", "../up", "a/../../b"])
