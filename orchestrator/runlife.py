@@ -16,6 +16,7 @@ from orchestrator.domain.order import BuildProgress, RunProgress
 from orchestrator.domain.run import CellResult
 from orchestrator.domain.sync import Activity
 from orchestrator.orders import Orders
+from orchestrator.spelling import shortened
 from orchestrator.store.base import ResultFilter, Store, Transaction
 from protos.states import CellState, DeviceState, IllegalMoveError, RunState, is_final
 
@@ -196,5 +197,5 @@ class RunLife:
 
 
 def _words(cell: CellResult) -> str:
-    parameters = " ".join(f"{name}={value}" for name, value in cell.case.items())
+    parameters = " ".join(f"{name}={shortened(value)}" for name, value in cell.case.items())
     return " ".join(word for word in (cell.workload, parameters, cell.mode) if word)

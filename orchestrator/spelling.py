@@ -9,6 +9,16 @@ from collections.abc import Iterable
 _LISTED = 12
 
 
+#: Of a value in a line for people; arguments may be 100,000 characters long.
+_SHOWN = 80
+
+
+def shortened(value: object) -> str:
+    """Write a value on one line, and no more of it than a reader takes in."""
+    text = str(value).replace("\n", "\\n")
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+
+
 def next_step(word: str, known: Iterable[str]) -> str:
     """Say what to write in place of an unknown word.
 

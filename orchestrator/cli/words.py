@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from orchestrator.domain.workload import Value
+from orchestrator.spelling import shortened
 
 _SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _BYTES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
@@ -52,7 +53,8 @@ def digest(sha256: str | None) -> str:
 
 def case(workload: str, parameters: Mapping[str, Value]) -> str:
     """Write a workload with its parameters: ``gemm size=layer``."""
-    return " ".join((workload, *(f"{name}={value}" for name, value in parameters.items())))
+    values = (f"{name}={shortened(value)}" for name, value in parameters.items())
+    return " ".join((workload, *values))
 
 
 def count(number: int, thing: str) -> str:
