@@ -173,6 +173,9 @@ class _Shelf:
         Raises:
             BuildError: it is not there, or is being written to.
         """
+        shown = str(path).encode(errors="backslashreplace").decode()
+        if shown != str(path):
+            raise BuildError(f"the name of {shown} is not UTF-8 text; rename it")
         digest = self.workshop.files.digest(str(path))
         if digest is None:
             raise BuildError(f"{path} is not there, or no regular file")
