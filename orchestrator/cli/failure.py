@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 import traceback
@@ -15,6 +16,15 @@ from orchestrator.domain.errors import ConfigError, FarmError
 
 #: EX_SOFTWARE of sysexits.h.
 BUG = 70
+
+#: What the machine refuses anybody, wherever it happens: no bug, and no mistake in the command.
+_REMEDIES = {
+    errno.ENOSPC: "make room and try again",
+    errno.EDQUOT: "make room and try again",
+    errno.EROFS: "choose a folder that can be written",
+    errno.EACCES: "check its permissions",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+}
 
 
 def tell(error: Exception, arguments: list[str]) -> int:
@@ -35,10 +45,18 @@ def tell(error: Exception, arguments: list[str]) -> int:
         return error.exit_code
     if isinstance(error, typer.Abort):
         return 1
+    if isinstance(error, OSError) and error.errno in _REMEDIES:
+        view.complain(_refused(error))
+        return FarmError.exit_code
     view.complain(
         f"a bug in farm ({_one_line(error)}); the details are in {_keep(error, arguments)}"
     )
     return BUG
+
+
+def _refused(error: OSError) -> str:
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{error.strerror}; {_REMEDIES[error.errno or 0]}"
 
 
 def _mistake(error: typer.TyperException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from pathlib import Path
 
@@ -24,6 +25,11 @@ from orchestrator.domain.errors import (
         (NotFound("no run 9"), 2, "farm: no run 9"),
         (FarmUnavailable("nobody answers"), 3, "farm: nobody answers"),
         (StoreUnavailable("locked"), 3, "farm: locked"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/f/data"),
+            3,
+            "farm: /f/data: No space left on device; make room and try again",
+        ),
         (BuildError("zig failed", output="a.c:1: error\n"), 1, "farm: zig failed\na.c:1: error"),
     ],
 )

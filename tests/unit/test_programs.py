@@ -16,7 +16,7 @@ from tests.support.wasmfiles import module, name
 
 
 def elf(machine: int) -> bytes:
-    """Encode an ELF program that has one segment: its head, and the table of segments behind it."""
+    """Encode an ELF program that has one segment: its head, and the table of it."""
     return b"".join(
         (
             b"\x7fELF\x02\x01\x01",
