@@ -60,6 +60,10 @@ class RecipeBook:
         }
         write_whole(self._last(target), json.dumps(row).encode())
 
+    def has_made(self, target: Target) -> bool:
+        """Whether a target was ever made on this machine."""
+        return self._last(target).exists()
+
     def previous(self, target: Target, wanted: Provenance) -> Provenance | None:
         """How a target was made last on this machine; None: never, or the memory is damaged."""
         with suppress(OSError, ValueError, KeyError):

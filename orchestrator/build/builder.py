@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.blobs import Blobs
 from orchestrator.build import modes
 from orchestrator.build.digests import files_below
-from orchestrator.build.engine import make_all
+from orchestrator.build.engine import make_all, survey_all
 from orchestrator.build.kit import Kit, Wanted
 from orchestrator.build.modes import ResolvedMode
 from orchestrator.build.recipes import Made, Target
@@ -126,10 +126,8 @@ class Builder:
         Raises:
             DiskFull: the farm has no room for what was made.
         """
-        kit = Kit(
-            self._workshop, self._cache, self._native, self._tree, self._jobs, progress, stop
-        )
-        possible = [cell for cell in cells if not cell.impossible]
+        kit = self._kit(progress, stop)
+        possible = _possible(cells)
         wanted = {cell.key: _wanted(kit, cell) for cell in possible}
         results = make_all(
             self._workshop,
@@ -139,7 +137,46 @@ class Builder:
             stop=stop,
         )
         shelf = _Shelf(self._workshop, self._blobs)
-        return {cell.key: _gather(shelf, cell, wanted[cell.key], results) for cell in possible}
+        found = {cell.key: _gather(shelf, cell, wanted[cell.key], results) for cell in possible}
+        told = [result for result in results.values() if isinstance(result, BuildError)]
+        for step in _refusals(possible, found, {kit.fetch_error, *told}):
+            progress(step)
+        return found
+
+    def survey(self, cells: Sequence[CellPlan]) -> Sequence[BuildStep]:
+        """Say what ``build`` would find and what it would make.
+
+        Makes nothing and fetches nothing; reads files whose digests are not known yet, so the
+        first time may take a second. Idempotent.
+
+        Args:
+            cells: the plan; impossible ones are left out.
+
+        Returns:
+            A step for each target, needs first: known; waiting, with the reason; or failed, with
+            the error, where a tool or a source is missing.
+        """
+        steps: list[BuildStep] = []
+        kit = self._kit(steps.append, threading.Event(), fetches=False)
+        possible = _possible(cells)
+        wanted = {cell.key: _wanted(kit, cell) for cell in possible}
+        steps += survey_all(self._workshop, list(_targets(wanted.values())))
+        steps += _refusals(possible, wanted, {kit.fetch_error})
+        return steps
+
+    def _kit(
+        self, progress: Callable[[BuildStep], None], stop: threading.Event, *, fetches: bool = True
+    ) -> Kit:
+        return Kit(
+            self._workshop,
+            self._cache,
+            self._native,
+            self._tree,
+            self._jobs,
+            progress,
+            stop,
+            fetches,
+        )
 
 
 @dataclass
@@ -199,6 +236,31 @@ class _Shelf:
         return (grant.guest, files)
 
 
+def _possible(cells: Sequence[CellPlan]) -> list[CellPlan]:
+    return [cell for cell in cells if not cell.impossible]
+
+
+def _refusals(
+    cells: Sequence[CellPlan],
+    found: Mapping[str, object],
+    told: Collection[BuildError | None],
+) -> Iterable[BuildStep]:
+    """What failed apart from targets, each message once: a missing tool, a missing input.
+
+    Args:
+        cells: the plan.
+        found: by cell key, what was found; errors among it count.
+        told: errors that a step has told.
+    """
+    said = set()
+    for cell in cells:
+        error = found[cell.key]
+        if isinstance(error, BuildError) and error not in told and str(error) not in said:
+            said.add(str(error))
+            name = f"{cell.case.workload.name} {cell.mode.label} {cell.device_type.name}"
+            yield BuildStep(name, "failed", error=str(error))
+
+
 def _wanted(kit: Kit, cell: CellPlan) -> Wanted | BuildError:
     try:
         return kit.wanted(cell)
@@ -209,7 +271,7 @@ def _wanted(kit: Kit, cell: CellPlan) -> Wanted | BuildError:
 
 
 def _targets(wanted: Iterable[Wanted | BuildError]) -> Iterable[Target]:
-    """Programs first, so that the AOT compiler, which takes longest, is begun early."""
+    """All that cells need, programs first."""
     found = [each for each in wanted if isinstance(each, Wanted)]
     yield from (each.program for each in found if isinstance(each.program, Target))
     yield from (each.runner for each in found)

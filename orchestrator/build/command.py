@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from orchestrator.domain.errors import BuildError
+from orchestrator.build.keeper import watched
 
 #: How often a running tool is checked against the wish to stop, ms.
 _STOP_CHECK_MS = 50
@@ -26,8 +26,11 @@ _BUSY_TRIES = 50
 _BUSY_PAUSE_S = 0.02
 
 
-class Stopped(BuildError):
-    """The user, or the end of the orchestrator, stopped the build."""
+class Stopped(Exception):  # a turn of events, no error
+    """The user, or the end of the orchestrator, stopped the build.
+
+    It stays inside this package: whoever asked gets a ``BuildError`` that says so.
+    """
 
 
 def run_tool(
@@ -42,7 +45,7 @@ def run_tool(
 ) -> int:
     """Run a tool to its end and answer its exit code (minus the signal that ended it).
 
-    Blocks. Its whole session is killed when ``stop`` is set.
+    Blocks. Its whole session is killed when ``stop`` is set, and when this process is.
 
     Args:
         argv: the program's path and its arguments.
@@ -60,11 +63,12 @@ def run_tool(
     lock = os.open(keep, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(lock, fcntl.LOCK_SH)
-        with log.open("ab") as errors, stdout.open("ab") as output:
-            process = _start(argv, cwd, environment, output.fileno(), errors.fileno(), lock, stop)
+        with watched() as mark, log.open("ab") as errors, stdout.open("ab") as output:
+            streams = (output.fileno(), errors.fileno())
+            process = _start(argv, cwd, {**environment, **mark}, streams, lock, stop)
+            return _wait(process, stop)
     finally:
         os.close(lock)
-    return _wait(process, stop)
 
 
 def last_lines(log: Path) -> str:
@@ -80,8 +84,7 @@ def _start(
     argv: Sequence[str],
     cwd: Path,
     environment: Mapping[str, str],
-    output: int,
-    errors: int,
+    streams: tuple[int, int],
     lock: int,
     stop: threading.Event,
 ) -> subprocess.Popen[bytes]:
@@ -92,8 +95,8 @@ def _start(
                 cwd=cwd,
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=errors,
+                stdout=streams[0],
+                stderr=streams[1],
                 pass_fds=(lock,),
                 start_new_session=True,
             )

@@ -11,13 +11,17 @@ from dataclasses import dataclass, field
 
 from orchestrator.build.command import Stopped
 from orchestrator.build.digests import Snapshot
-from orchestrator.build.recipes import Made, Product, Target
+from orchestrator.build.keeper import watched
+from orchestrator.build.recipes import NEVER, Made, Product, Target
 from orchestrator.build.workshop import Workshop
 from orchestrator.domain.errors import BuildError, DiskFull
 from orchestrator.domain.order import BuildStep
 
 #: How often steps that are being built are told again, with their time so far, s.
 _REPORT_S = 0.5
+#: How many usual targets one that is marked slow stands for: WAMR, or a C library, takes 30 s to
+#: 100 s; a C file or a link 0.2 s to 1 s.
+_SLOW_WEIGHT = 100
 
 Progress = Callable[[BuildStep], None]
 Result = Made | BuildError
@@ -42,7 +46,7 @@ def make_all(
         jobs: how many are made at a time.
         progress: told every change of a target, and twice a second how long the running ones take;
             called by this thread.
-        stop: the wish to stop; what runs is killed, what waits fails with ``Stopped``.
+        stop: the wish to stop; what runs is killed, what waits fails.
 
     Returns:
         What became of each target that was looked at, inputs included.
@@ -50,10 +54,10 @@ def make_all(
     build = _Build(workshop, progress, stop)
     build.look_up(targets)
     if build.waiting:
-        with ThreadPoolExecutor(jobs, thread_name_prefix="farm-make") as pool:
+        with watched(), ThreadPoolExecutor(jobs, thread_name_prefix="farm-make") as pool:
             try:
                 while build.waiting or build.running:
-                    build.submit_ready(pool)
+                    build.submit_ready(pool, jobs)
                     build.take_event()
             except BaseException:
                 stop.set()
@@ -93,6 +97,8 @@ class _Build:
     results: dict[Target, Result] = field(default_factory=dict)
     #: Target -> those it still waits for.
     waiting: dict[Target, set[Target]] = field(default_factory=dict)
+    #: Target -> how much work, it included, must follow one after the other.
+    urgency: Mapping[Target, int] = field(default_factory=dict)
     running: dict[Target, _Running] = field(default_factory=dict)
     events: queue.SimpleQueue[_Started | _Ended] = field(default_factory=queue.SimpleQueue)
 
@@ -110,18 +116,38 @@ class _Build:
                 before = {*target.after, *_parts(target)}
                 self.waiting[target] = {t for t in before if t not in self.results}
                 self.progress(BuildStep(target.name, "waiting"))
+        self.urgency = _urgency(list(self.waiting))
 
-    def submit_ready(self, pool: ThreadPoolExecutor) -> None:
-        """Hand to the pool what waits for nothing; fail what can no longer be made."""
-        for target in [t for t, needs in self.waiting.items() if not needs]:
-            failed = self._failed_part(target)
-            if self.stop.is_set() or failed is not None:
-                self._settle(target, failed or Stopped("stopped before it was begun"))
-                continue
-            del self.waiting[target]
-            self.running[target] = _Running()
-            future = pool.submit(self._work, target, self._made_parts(target))
-            future.add_done_callback(lambda f, t=target: self.events.put(_Ended(t, f)))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+    def why(self, target: Target) -> str:
+        """Why a waiting target has to be made, as far as it can be known before its needs are."""
+        parts = self._made_parts(target)
+        missing = next((part for part in _parts(target) if part not in parts), None)
+        if missing is None:
+            return self.workshop.why(target, parts)
+        if not self.workshop.was_made(target):
+            return target.slow or NEVER
+        return f"{missing.name} is made first"
+
+    def submit_ready(self, pool: ThreadPoolExecutor, jobs: int) -> None:
+        """Keep the pool busy with what waits for nothing, that which most rests upon first.
+
+        What can no longer be made fails.
+        """
+        while ready := [target for target, needs in self.waiting.items() if not needs]:
+            if self.stop.is_set():
+                self._settle(ready[0], BuildError("stopped before it was begun"))
+            elif (broken := self._failed_part(ready[0])) is not None:
+                self._settle(ready[0], broken[1], because=broken[0])
+            elif len(self.running) < jobs:
+                self._submit(pool, max(ready, key=self.urgency.__getitem__))
+            else:
+                return
+
+    def _submit(self, pool: ThreadPoolExecutor, target: Target) -> None:
+        del self.waiting[target]
+        self.running[target] = _Running()
+        future = pool.submit(self._work, target, self._made_parts(target))
+        future.add_done_callback(lambda f: self.events.put(_Ended(target, f)))
 
     def take_event(self) -> None:
         """Wait for the next thing that happens, or tell how long the running ones take."""
@@ -146,13 +172,15 @@ class _Build:
             )
         except BuildError as error:
             return error, False
+        except Stopped as stopped:
+            return BuildError(f"{target.name}: {stopped}"), False
         except (DiskFull, OSError) as error:
             return BuildError(f"{target.name}: {error}"), False
 
     def _settle_known(self, target: Target, files: Snapshot) -> None:
-        failed = self._failed_part(target)
-        if failed is not None:
-            self._settle(target, failed)
+        broken = self._failed_part(target)
+        if broken is not None:
+            self._settle(target, broken[1], because=broken[0])
         elif all(part in self.results for part in _parts(target)):
             try:
                 found = self.workshop.find(target, self._made_parts(target), files)
@@ -171,14 +199,18 @@ class _Build:
         result: Result,
         state: str = "known",
         run: _Running | None = None,
+        because: Target | None = None,
     ) -> None:
+        """Note what became of a target; a failure is told by the target it happened to alone."""
         self.results[target] = result
         self.waiting.pop(target, None)
         for needs in self.waiting.values():
             needs.discard(target)
         run = run or _Running()
         elapsed_s = 0.0 if run.started_s is None else time.monotonic() - run.started_s
-        if isinstance(result, Made):
+        if because is not None:
+            step = BuildStep(target.name, "failed", f"needs {because.name}")
+        elif isinstance(result, Made):
             digest = result.digest
             step = BuildStep(
                 target.name, state, run.reason, elapsed_s, digest.sha256, digest.size_bytes
@@ -200,20 +232,58 @@ class _Build:
                     BuildStep(target.name, "building", run.reason, now_s - run.started_s)
                 )
 
-    def _failed_part(self, target: Target) -> BuildError | None:
+    def _failed_part(self, target: Target) -> tuple[Target, BuildError] | None:
+        """The first input that failed, and with what."""
         for part in _parts(target):
             result = self.results.get(part)
             if isinstance(result, BuildError):
-                return result
+                return part, result
         return None
 
     def _made_parts(self, target: Target) -> dict[Target, Made]:
-        parts = ((part, self.results[part]) for part in _parts(target))
+        parts = ((part, self.results.get(part)) for part in _parts(target))
         return {part: made for part, made in parts if isinstance(made, Made)}
+
+
+def survey_all(workshop: Workshop, targets: Sequence[Target]) -> list[BuildStep]:
+    """Say what ``make_all`` would find and what it would make, without making anything.
+
+    A product that is made anew may come out as it was, which leaves those that need it known after
+    all; that shows only then.
+
+    Args:
+        workshop: finds targets.
+        targets: what is wanted.
+
+    Returns:
+        A step for each target, needs first: known, waiting with the reason, or failed.
+    """
+    steps: dict[str, BuildStep] = {}
+    build = _Build(workshop, lambda step: steps.update({step.name: step}), threading.Event())
+    build.look_up(targets)
+    for target in build.waiting:
+        steps[target.name] = BuildStep(target.name, "waiting", build.why(target))
+    workshop.files.save()
+    return list(steps.values())
 
 
 def _parts(target: Target) -> tuple[Target, ...]:
     return tuple(each.target for each in target.inputs if isinstance(each, Product))
+
+
+def _urgency(targets: Sequence[Target]) -> dict[Target, int]:
+    """Weigh the longest chain of targets that begins with each.
+
+    Args:
+        targets: those to make, needs first.
+    """
+    after: dict[Target, int] = {}
+    found = {}
+    for target in reversed(targets):
+        found[target] = after.get(target, 0) + (_SLOW_WEIGHT if target.slow else 1)
+        for need in (*target.after, *_parts(target)):
+            after[need] = max(after.get(need, 0), found[target])
+    return found
 
 
 def _dependencies_first(

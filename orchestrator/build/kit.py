@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from orchestrator.build import aot, native, wamr, wasm
 from orchestrator.build.cmake import find_program
+from orchestrator.build.command import Stopped
 from orchestrator.build.modes import ResolvedMode, resolve_mode
 from orchestrator.build.recipes import Product, Source, Target, Tool
 from orchestrator.build.toolchain import find_zig
@@ -20,6 +22,7 @@ from orchestrator.domain.order import BuildStep
 from orchestrator.domain.workload import Workload
 
 _SOURCES_STEP = "WAMR sources"
+_NEVER_FETCHED = "never fetched"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,8 @@ class Kit:
         jobs: compilers at a time.
         progress: told of the fetching of sources.
         stop: the wish to stop.
+        fetches: whether sources are fetched when they are not here; without, targets are the same,
+            since the pin says what will come, but cannot be made.
     """
 
     workshop: Workshop
@@ -54,6 +59,9 @@ class Kit:
     jobs: int
     progress: Callable[[BuildStep], None]
     stop: threading.Event
+    fetches: bool = True
+    #: Why the sources could not be fetched; it was told as a step.
+    fetch_error: BuildError | None = None
     _modules: dict[tuple[object, ...], Target] = field(default_factory=dict)
 
     def wanted(self, cell: CellPlan) -> Wanted:
@@ -147,17 +155,34 @@ class Kit:
         if self.tree is not None:
             return wamr.use_tree(self.tree, files)
         found = wamr.find_pinned(self.native, self.cache, files)
-        return found or self._fetch()
+        if found is not None:
+            return found
+        if self.fetch_error is not None:
+            raise self.fetch_error
+        if not self.fetches:
+            self.progress(BuildStep(_SOURCES_STEP, "waiting", _NEVER_FETCHED))
+            return wamr.pinned_source(self.native, self.cache)
+        return self._fetch()
 
     def _fetch(self) -> wamr.RuntimeSource:
-        reason = "never fetched"
-        self.progress(BuildStep(_SOURCES_STEP, "building", reason))
+        begun_s = time.monotonic()
+        step = BuildStep(_SOURCES_STEP, "building", _NEVER_FETCHED)
+        self.progress(step)
         try:
-            source = wamr.fetch_pinned(
+            source = self._fetched()
+        except BuildError as error:
+            self.fetch_error = error
+            self.progress(replace(step, state="failed", error=str(error)))
+            raise
+        took_s = time.monotonic() - begun_s
+        digest = source.digest.sha256
+        self.progress(replace(step, state="made", elapsed_s=took_s, sha256=digest))
+        return source
+
+    def _fetched(self) -> wamr.RuntimeSource:
+        try:
+            return wamr.fetch_pinned(
                 self.native, self.cache, self.workshop.files, self.workshop.blobs, self.stop
             )
-        except BuildError as error:
-            self.progress(BuildStep(_SOURCES_STEP, "failed", reason, error=str(error)))
-            raise
-        self.progress(BuildStep(_SOURCES_STEP, "made", reason, sha256=source.digest.sha256))
-        return source
+        except Stopped as stopped:
+            raise BuildError(f"{_SOURCES_STEP}: {stopped}") from stopped

@@ -28,6 +28,8 @@ from orchestrator.domain.errors import BuildError
 _FORMAT = 1
 #: Where a command works: its outputs and the products it takes lie there by name.
 SCRATCH = "out"
+#: Why a target is made of which nothing is remembered.
+NEVER = "never built"
 #: A file below none of a target's places.
 _ELSEWHERE = ""
 
@@ -337,7 +339,7 @@ def why_made(previous: Provenance | None, target: Target, wanted: Provenance) ->
         wanted: how it would be made now; its product does not matter.
     """
     if previous is None:
-        return target.slow or "never built"
+        return target.slow or NEVER
     if previous.tool_sha256 != wanted.tool_sha256:
         return f"{wanted.tool.split(' ')[0]} changed"
     if previous.argv != wanted.argv:

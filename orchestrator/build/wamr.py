@@ -80,11 +80,21 @@ def use_tree(folder: Path, files: FileDigests) -> RuntimeSource:
 
 def find_pinned(native: Path, cache: Path, files: FileDigests) -> RuntimeSource | None:
     """The pinned tree where it was fetched before and is whole; None: fetch it."""
-    sha256, _ = pinned_digest(native)
-    folder = cache / "wamr" / sha256
+    source = pinned_source(native, cache)
+    folder, sha256 = source.folder, source.digest.sha256
     if folder.is_dir() and tree_digest(files, folder, files_below(folder)) == sha256:
-        return RuntimeSource(folder, Digest(sha256, 0))
+        return source
     return None
+
+
+def pinned_source(native: Path, cache: Path) -> RuntimeSource:
+    """The pinned tree as it is, or will be, once fetched.
+
+    Raises:
+        BuildError: the pin cannot be read.
+    """
+    sha256, _ = pinned_digest(native)
+    return RuntimeSource(cache / "wamr" / sha256, Digest(sha256, 0))
 
 
 def fetch_pinned(

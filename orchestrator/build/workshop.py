@@ -85,6 +85,19 @@ class Workshop:
         """
         return self._find(self._begin(target, parts, files), files, fresh=False)
 
+    def why(self, target: Target, parts: Mapping[Target, Made]) -> str:
+        """Why a target has to be made, given that ``find`` does not know it.
+
+        Raises:
+            BuildError: a source is missing.
+        """
+        files = self.files.snapshot()
+        return self._reason(self._begin(target, parts, files), files)
+
+    def was_made(self, target: Target) -> bool:
+        """Whether a target was ever made with this cache, from whatever."""
+        return self._book.has_made(target)
+
     def make(
         self,
         target: Target,
@@ -104,7 +117,8 @@ class Workshop:
             The product, and whether it was made here.
 
         Raises:
-            BuildError: a tool failed, a source is missing or kept changing, or it was stopped.
+            BuildError: a tool failed, or a source is missing or kept changing.
+            Stopped: it was stopped.
             DiskFull: no room is left.
         """
         for _ in range(_TRIES):

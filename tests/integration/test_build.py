@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.build.command import Stopped
+from orchestrator.build.engine import survey_all
 from orchestrator.build.recipes import Product, Source
 from orchestrator.domain.errors import BuildError
 from tests.support.builds import (
@@ -232,7 +232,10 @@ def test_stop_ends_what_runs_at_once(tmp_path: Path) -> None:
     thread.start()
     results = build(workshop(tmp_path / "cache"), [slow, waits], log=log, stop=stop)
     thread.join()
-    assert all(isinstance(result, Stopped) for result in results)
+    assert [str(result) for result in results] == [
+        "slow: stopped before it was finished",
+        "stopped before it was begun",
+    ]
     assert max(step.elapsed_s for step in log.steps) < _DEADLINE_S
     pid = int(child.read_text())
     until(lambda: not _runs(pid), "the tool's child outlived the stop")
@@ -244,6 +247,75 @@ def _runs(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return state != "Z"
+
+
+def test_tools_die_with_the_process_that_started_them(tmp_path: Path) -> None:
+    """After kill -9 of the builder nothing it started goes on, whatever session it moved to."""
+    folder = tmp_path / "f"
+    folder.mkdir()
+    process = _builder(tmp_path, "lingering")
+    pids = [folder / "tool", folder / "child"]
+    until(lambda: all(p.exists() and p.read_text().strip() for p in pids), "it did not start")
+    tool, child = (int(path.read_text()) for path in pids)
+    assert _runs(tool)
+    assert _runs(child)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    until(lambda: not _runs(tool) and not _runs(child), "a tool outlived its builder")
+
+
+def test_failure_is_told_once(tmp_path: Path) -> None:
+    """What needs a failed target says which, without repeating its tool's words."""
+    bad = script("bad", "echo wrong >&2; exit 3")
+    above = script("above", "true", Product("part", "part", bad))
+    log = Log()
+    results = build(workshop(tmp_path / "cache"), [above, bad], log=log)
+    assert [str(result) for result in results] == ["bad: sh failed (exit code 3)\nwrong"] * 2
+    told = log.last()
+    assert told["bad"].error == "bad: sh failed (exit code 3)\nwrong"
+    assert (told["above"].state, told["above"].reason) == ("failed", "needs bad")
+    assert told["above"].error == ""
+
+
+def test_longest_chain_is_begun_first(tmp_path: Path) -> None:
+    """A target on which a slow one rests goes before those on which nothing does."""
+    quick = [script(f"quick {number}", f"echo {number} > product") for number in range(3)]
+    first = script("first", "echo first > product")
+    slow = replace(script("slow", "true > product", Product("part", "part", first)), slow="big")
+    log = Log()
+    build(workshop(tmp_path / "cache"), [*quick, slow], log=log, jobs=1)
+    begun = [step.name for step in log.steps if step.state == "building"]
+    assert begun == ["first", "slow", "quick 0", "quick 1", "quick 2"]
+
+
+def test_survey_says_what_would_be_made_and_makes_nothing(tmp_path: Path) -> None:
+    """Known, new and changed targets are told apart; what rests on a change says on which."""
+    source = tmp_path / "in"
+    source.write_text("1\n")
+    reads = Source("source", "in", str(source))
+    part = script("part", "cat {folder}/in > product", reads, places={"folder": tmp_path})
+    above = script("above", "cat ./part > product", Product("part", "part", part))
+    other = script("other", "true > product")
+    shop = workshop(tmp_path / "cache")
+
+    def survey() -> dict[str, tuple[str, str]]:
+        return {s.name: (s.state, s.reason) for s in survey_all(shop, [above, other])}
+
+    new = ("waiting", "never built")
+    assert survey() == {"part": new, "above": new, "other": new}
+    build(shop, [above])
+    assert survey() == {"part": ("known", ""), "above": ("known", ""), "other": new}
+    source.write_text("2\n")
+    assert survey() == {
+        "part": ("waiting", "in changed"),
+        "above": ("waiting", "part is made first"),
+        "other": new,
+    }
+    source.write_text("1\n")
+    assert survey()["above"] == ("known", "")
+    source.unlink()
+    assert survey()["above"] == ("failed", "needs part")
+    assert list((tmp_path / "cache" / "blobs" / "scratch").iterdir()) == []
 
 
 def test_killed_build_leaves_nothing_half_written(tmp_path: Path) -> None:
@@ -281,11 +353,12 @@ def test_two_processes_make_a_thing_once(tmp_path: Path) -> None:
     assert content(shop, result) == b"done\n"
 
 
-def _builder(folder: Path) -> subprocess.Popen[bytes]:
-    """Start a process that builds the counting target."""
+def _builder(folder: Path, what: str = "counted") -> subprocess.Popen[bytes]:
+    """Start a process that builds a target of tests/support/builds.py."""
     root = Path(__file__).resolve().parents[2]
+    folders = [str(folder / "cache"), str(folder / "f")]
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.support.builds", str(folder / "cache"), str(folder / "f")],
+        [sys.executable, "-m", "tests.support.builds", what, *folders],
         cwd=root,
         stdin=subprocess.DEVNULL,
     )

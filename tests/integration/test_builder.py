@@ -253,3 +253,23 @@ def test_impossible_cells_are_left_out(rig: Rig) -> None:
     never = dataclasses.replace(cell(rig.workload(), FAST), impossible="no")
     assert rig.build([never]) == {}
     assert rig.log.steps == []
+
+
+def test_survey_names_what_a_cell_would_have_made(rig: Rig) -> None:
+    """Before a build all is waiting, after it all is known; nothing reaches the farm's blobs."""
+    cells = [cell(rig.workload(), AOT)]
+    before = rig.builder.survey(cells)
+    assert {step.state for step in before} == {"waiting"}
+    assert {"farm-aotc", "farm-runner fast x86_64"} <= {step.name for step in before}
+    assert [path for path in rig.folder.joinpath("farm").rglob("*") if path.is_file()] == []
+    rig.build(cells)
+    assert {step.state for step in rig.builder.survey(cells)} == {"known"}
+
+
+def test_what_is_missing_beside_targets_is_told_as_a_step(rig: Rig) -> None:
+    """A missing input of two cells is one failed step, so that a build shows and counts it."""
+    hello = rig.workload(expected="nowhere.txt")
+    rig.build([cell(hello, FAST), cell(hello, CLASSIC)])
+    failed = [step for step in rig.log.steps if step.state == "failed"]
+    assert [step.name for step in failed] == ["hello wamr-fast pc"]
+    assert "nowhere.txt is not there" in failed[0].error

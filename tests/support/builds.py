@@ -118,10 +118,18 @@ def write_counting(folder: Path) -> tuple[Target, Path]:
     return script("counted", text, places={"folder": folder}), notes
 
 
+def lingering(folder: Path) -> Target:
+    """A target whose tool never ends; it and a child in a session of its own note their pids."""
+    child = "setsid sh -c 'echo $$ > {folder}/child; exec sleep 600' &"
+    text = f"echo $$ > {{folder}}/tool; {child} sleep 600; true"
+    return script("lingering", text, places={"folder": folder})
+
+
 def main() -> None:
-    """Build the counting target in a process of its own: ``CACHE FOLDER``."""
-    target, _ = write_counting(Path(sys.argv[2]))
-    (result,) = build(workshop(Path(sys.argv[1])), [target])
+    """Build a target in a process of its own: ``counted|lingering CACHE FOLDER``."""
+    what, cache, folder = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    target = lingering(folder) if what == "lingering" else write_counting(folder)[0]
+    (result,) = build(workshop(cache), [target])
     sys.exit(0 if isinstance(result, Made) else 1)
 
 
