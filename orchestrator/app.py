@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 from orchestrator.blobs import Blobs
-from orchestrator.build.builder import Builder
-from orchestrator.builds import BuildJobs, record_built
+from orchestrator.builds import BuildJobs, open_builder, record_built
 from orchestrator.clock import SystemClock
 from orchestrator.config import FarmConfig
 from orchestrator.domain.device import Device
 from orchestrator.domain.errors import StoreUnavailable
-from orchestrator.foundation import NATIVE, open_orders, trust_folder
+from orchestrator.foundation import open_orders, trust_folder
 from orchestrator.local_agents import AgentsFor, LocalAgents, local_address
 from orchestrator.rpc.control import serve_control
 from orchestrator.rpc.server import AgentServer, Listening
@@ -58,7 +57,7 @@ def serve(config: FarmConfig, *, with_devices: bool = True) -> Iterator[Farm]:
         server = _server(config, scheduler, writer, blobs)
         address = server.start()
         stack.callback(server.stop)
-        jobs = _jobs(config, server, blobs)
+        jobs = _jobs(config, server)
         reader = _opened(stack, config, readonly=True)
         life = RunLife(reader, server, jobs, orders, _CLOCK, scheduler.activities)
         if with_devices:
@@ -103,14 +102,10 @@ def _server(config: FarmConfig, scheduler: Scheduler, writer: Writer, blobs: Blo
     return AgentServer(scheduler, writer, blobs, uploads, listening, _CLOCK)
 
 
-def _jobs(config: FarmConfig, server: AgentServer, blobs: Blobs) -> BuildJobs:
-    builder = Builder(
-        cache=config.cache,
-        blobs=blobs,
-        native=NATIVE,
-        runtime_sources=config.runtime_sources,
+def _jobs(config: FarmConfig, server: AgentServer) -> BuildJobs:
+    return BuildJobs(
+        open_builder(config), lambda built: server.call(lambda t: record_built(t, built))
     )
-    return BuildJobs(builder, lambda built: server.call(lambda t: record_built(t, built)))
 
 
 def _start_agents(

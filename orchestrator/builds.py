@@ -10,11 +10,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
 from orchestrator.assignments import inputs
-from orchestrator.build.builder import CellArtifacts
+from orchestrator.blobs import Blobs
+from orchestrator.build.builder import Builder, CellArtifacts
+from orchestrator.config import FarmConfig
 from orchestrator.domain.artifact import Artifact, ArtifactKind
 from orchestrator.domain.errors import BuildError, FarmError, NotFound
 from orchestrator.domain.matrix import CellPlan
 from orchestrator.domain.order import BuildProgress, BuildStep
+from orchestrator.foundation import NATIVE
 from orchestrator.store.base import Transaction
 
 #: By cell key: what a cell needs to run, or why it cannot be had.
@@ -24,6 +27,21 @@ Then = Callable[[Built | FarmError], None]
 
 #: How many finished builds stay watchable.
 _KEPT_JOBS = 100
+
+
+def open_builder(config: FarmConfig) -> Builder:
+    """Make what builds for a farm.
+
+    Raises:
+        BuildError: the build cache cannot be used.
+        DiskFull: there is no room for it.
+    """
+    return Builder(
+        cache=config.cache,
+        blobs=Blobs(config.data / "blobs"),
+        native=NATIVE,
+        runtime_sources=config.runtime_sources,
+    )
 
 
 class Builds(Protocol):

@@ -102,7 +102,7 @@ def compiler(tools: CompilerTools) -> Target:
         covered=(tools.source.folder, Path("/usr")),
         environment={"CMAKE_BUILD_PARALLEL_LEVEL": str(tools.jobs)},
         main=tools.host,
-        slow="first AOT compiler compiles WAMR's",
+        slow="first AOT module compiles WAMR's compiler",
     )
 
 

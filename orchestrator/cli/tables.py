@@ -247,6 +247,22 @@ def build_table(steps: Sequence[BuildStep]) -> Table:
     return plain_table(columns, rows, "nothing to build")
 
 
+def survey_table(steps: Sequence[BuildStep]) -> Table:
+    """Lay out what a build would make, why, and what it could not; not what is known."""
+    columns = (Column("to build"), Column("why"))
+    rows = tuple(
+        (
+            step.name,
+            f"failed: {words.first_line(step.error) or step.reason}"
+            if step.state == "failed"
+            else step.reason,
+        )
+        for step in steps
+        if step.state != "known"
+    )
+    return plain_table(columns, rows, "nothing to build")
+
+
 def plain_table(
     columns: tuple[Column, ...], rows: tuple[tuple[str, ...], ...], empty: str
 ) -> Table:

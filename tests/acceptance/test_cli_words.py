@@ -145,13 +145,31 @@ def test_plan_tells_who_could_take_each_cell(home: Path, tmp_path: Path) -> None
     """As a table for people and as a document."""
     path = tmp_path / "m.yaml"
     path.write_text(MATRIX)
-    cells = json.loads(farm("plan", path, "--json", cwd=home).out)
-    assert [(cell["workload"], cell["mode"], cell["devices"]) for cell in cells] == [
+    found = json.loads(farm("plan", path, "--json", cwd=home).out)
+    assert [(cell["workload"], cell["mode"], cell["devices"]) for cell in found["cells"]] == [
         ("noop", "native", ["local"])
     ]
+    assert found["name"] == "m"
     said = farm("plan", path, cwd=home)
-    assert said.err == "m: 1 cell, 0 impossible\n"
+    assert said.err.startswith("m: 1 cell, 0 impossible\n")
     assert "noop" in said.out
+
+
+def test_plan_tells_what_would_be_built(home: Path, tmp_path: Path) -> None:
+    """Each target with the reason, as a table and as a document; nothing is made or fetched."""
+    path = tmp_path / "m.yaml"
+    path.write_text(MATRIX)
+    cache = tmp_path / "cache"
+    cold = {"FARM_CACHE_DIR": str(cache)}
+    found = json.loads(farm("plan", path, "--json", cwd=home, env=cold).out)
+    steps = {step["name"]: step for step in found["build"]}
+    assert {step["state"] for step in steps.values()} == {"waiting"}
+    assert steps["WAMR sources"]["reason"] == "never fetched"
+    assert steps["farm-runner fast x86_64"]["reason"] == "never built"
+    said = farm("plan", path, cwd=home, env=cold)
+    assert said.err.splitlines()[1] == f"to build: {len(steps)} of {len(steps)} artifacts"
+    assert "farm-runner fast x86_64" in said.out
+    assert [file.name for file in cache.rglob("*") if file.is_file()] == ["digests.json"]
 
 
 def test_an_old_database_names_its_remedy(tmp_path: Path) -> None:
