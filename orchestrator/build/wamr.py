@@ -198,8 +198,19 @@ def find_simde() -> Path:
 
 
 @functools.cache
-def archive(tools: RunnerTools, arch: Arch, interpreter: str) -> Target:
-    """The runner without its last link: WAMR's runtime and our supervisor."""
+def runtime(tools: RunnerTools, arch: Arch, interpreter: str) -> Target:
+    """WAMR's own part of a runner; half a minute of work, so what is ours is not in it."""
+    slow = f"first runner for {arch.value} compiles WAMR"
+    return _archive(tools, arch, interpreter, "libfarm-wamr.a", slow)
+
+
+@functools.cache
+def supervisor(tools: RunnerTools, arch: Arch, interpreter: str) -> Target:
+    """Our own part of a runner, which holds ``main``."""
+    return _archive(tools, arch, interpreter, "libfarm-runner.a", "")
+
+
+def _archive(tools: RunnerTools, arch: Arch, interpreter: str, name: str, slow: str) -> Target:
     toolchain = f"toolchains/{arch.value}.cmake"
     files = ("runner/CMakeLists.txt", "features.cmake", "toolchains/zig.cmake", toolchain)
     project = Project(tools.native, "runner", files)
@@ -208,16 +219,16 @@ def archive(tools: RunnerTools, arch: Arch, interpreter: str) -> Target:
         *("-DWAMR_SOURCE={wamr}", f"-DFARM_INTERPRETER={interpreter}", "-DSIMDE_DIR={simde}"),
     )
     return Target(
-        name=f"libfarm-runner.a {interpreter} {arch.value}",
+        name=f"{name} {interpreter} {arch.value}",
         kind=ArtifactKind.ARCHIVE,
         arch=arch.value,
-        commands=project.commands(tools.cmake, tools.ninja, options, "libfarm-runner.a"),
+        commands=project.commands(tools.cmake, tools.ninja, options, name),
         inputs=(
             *project.sources(),
             Constant("tool", f"zig {tools.zig.version}", Digest(tools.zig.sha256, 0)),
             Constant("tree", "wamr", tools.source.digest),
         ),
-        file_name="build/libfarm-runner.a",
+        file_name=f"build/{name}",
         places={
             "native": tools.native,
             "wamr": tools.source.folder,
@@ -227,7 +238,7 @@ def archive(tools: RunnerTools, arch: Arch, interpreter: str) -> Target:
         covered=(Path(tools.zig.path).parent, tools.source.folder),
         environment={"FARM_ZIG": tools.zig.path, "CMAKE_BUILD_PARALLEL_LEVEL": str(tools.jobs)},
         main=tools.zig,
-        slow=f"first runner for {arch.value} compiles WAMR",
+        slow=slow,
     )
 
 
@@ -251,12 +262,15 @@ def _runner(
     cpu: str,
     kernels: tuple[tuple[str, str], ...],
 ) -> Target:
-    base = archive(tools, arch, interpreter)
+    archives = (
+        Product("archive", "libfarm-runner.a", supervisor(tools, arch, interpreter)),
+        Product("archive", "libfarm-wamr.a", runtime(tools, arch, interpreter)),
+    )
     objects = kernel_objects(tools.zig, kernels, arch, cpu, tools.native)
     named = [cpu, *(f"{function}={variant}" for function, variant in kernels)]
     return link(
         tools.zig,
-        [*objects, Product("archive", "libfarm-runner.a", base)],
+        [*objects, *archives],
         PLATFORMS[arch],
         name=" ".join(["farm-runner", interpreter, arch.value, *named]).rstrip(),
         kind=ArtifactKind.RUNNER,

@@ -163,6 +163,7 @@ def test_changed_header_of_the_runner_builds_its_runner(rig: Rig) -> None:
     (rig.native / "runner" / "version.h").write_text('#define VERSION "toy 2"\n')
     after = rig.one(hello, FAST)
     assert rig.log.made()["libfarm-runner.a fast x86_64"] == "runner/version.h changed"
+    assert "libfarm-wamr.a fast x86_64" not in rig.log.made()
     assert after.program == before.program
     assert rig.run(after.runner.digest.sha256) == "toy 2 fast\n"
 

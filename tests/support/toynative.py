@@ -7,14 +7,16 @@ from pathlib import Path
 _RUNNER = """\
 cmake_minimum_required(VERSION 3.20)
 project(toy LANGUAGES C)
+add_library(farm-wamr STATIC wamr.c)
 add_library(lib STATIC main.c)
 set_target_properties(lib PROPERTIES OUTPUT_NAME farm-runner)
-target_compile_definitions(lib PRIVATE INTERPRETER="${FARM_INTERPRETER}")
+target_compile_definitions(farm-wamr PRIVATE INTERPRETER="${FARM_INTERPRETER}")
 """
 _MAIN = """\
 #include <stdio.h>
 #include "version.h"
-int main(void) { puts(VERSION " " INTERPRETER); return 0; }
+extern const char interpreter[];
+int main(void) { printf("%s %s\\n", VERSION, interpreter); return 0; }
 """
 _TOOLCHAIN = """\
 set(CMAKE_SYSTEM_NAME Linux)
@@ -55,6 +57,7 @@ _FILES = {
     "features.cmake": "",
     "runner/CMakeLists.txt": _RUNNER,
     "runner/main.c": _MAIN,
+    "runner/wamr.c": "const char interpreter[] = INTERPRETER;\n",
     "runner/version.h": '#define VERSION "toy 1"\n',
     "runner/unread.h": "#error nobody reads this\n",
     "toolchains/zig.cmake": "",
