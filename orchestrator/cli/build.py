@@ -53,7 +53,7 @@ def build(
         view.table(build_table(progress.steps))
     for step in progress.steps:
         if step.error:
-            view.complain(f"{step.name}: {step.error}")
+            view.complain(f"{step.name}: {step.error.removeprefix(f'{step.name}: ')}")
     if progress.error:
         view.complain(progress.error)
     if progress.error or any(step.state == "failed" for step in progress.steps):
