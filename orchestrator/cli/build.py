@@ -40,6 +40,7 @@ def build(
     Exits with 1 if something could not be built.
     """
     from orchestrator.cli import follow
+    from orchestrator.cli.complaints import told_once
     from orchestrator.cli.tables import build_table
     from orchestrator.reads import build_document
 
@@ -51,9 +52,8 @@ def build(
         view.document(build_document(progress))
     else:
         view.table(build_table(progress.steps))
-    for step in progress.steps:
-        if step.error:
-            view.complain(f"{step.name}: {step.error.removeprefix(f'{step.name}: ')}")
+    for error in told_once(step.error for step in progress.steps if step.error):
+        view.complain(error)
     if progress.error:
         view.complain(progress.error)
     if progress.error or any(step.state == "failed" for step in progress.steps):

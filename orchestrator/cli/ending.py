@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from orchestrator.cli import follow, view, words
+from orchestrator.cli.complaints import told_once
 from orchestrator.cli.tables import is_failure, results_table
 from orchestrator.config import FarmConfig
 from orchestrator.domain.run import CellResult
@@ -64,7 +65,7 @@ def not_built(results: Sequence[CellResult]) -> list[str]:
         for result in results
         if result.state is CellState.FAILED and result.outcome is None
     )
-    return list(dict.fromkeys(reasons))
+    return told_once(reasons)
 
 
 def summary(run_id: int, results: Sequence[CellResult]) -> str:

@@ -23,7 +23,7 @@ from protos.states import CellState, RunState, is_final
 
 #: Steps shown while they are built; the rest is counted.
 _MOST_STEPS = 6
-#: Failures shown while the rest is still built; all are told at the end.
+#: Different failures shown while the rest is still built; all are told at the end.
 _MOST_FAILURES = 3
 #: A step, or a cell on a device, that takes longer than these says so where nothing moves on the
 #: screen.
@@ -81,16 +81,16 @@ class LiveProgress(Progress):
             return
         parts = [self._bar("run", settled(progress), progress.cells, run_line(progress))]
         parts += [Padding(Text(line), (0, 0, 0, 2)) for line in progress.running]
-        self._live.update(Group(*parts))
+        self._live.update(self._steady(parts))
 
     def _build_lines(self, progress: BuildProgress) -> list[RenderableType]:
         steps = progress.steps
-        failed = [step for step in steps if step.state == "failed" and step.error]
+        failed = {_cause(s): s for s in reversed(steps) if s.state == "failed" and s.error}
         busy = [step for step in steps if step.state == "building"]
         lines = [self._bar("build", _ended(steps), len(steps), build_line(steps))]
         lines += [
             _one_line(Text(f"  {step_line(step)}", style="red"))
-            for step in failed[-_MOST_FAILURES:]
+            for step in list(failed.values())[:_MOST_FAILURES]
         ]
         for step in sorted(busy, key=lambda step: -step.elapsed_s)[:_MOST_STEPS]:
             lines += self._step_lines(step)
@@ -111,7 +111,7 @@ class LiveProgress(Progress):
         return row
 
     def _steady(self, lines: list[RenderableType]) -> RenderableType:
-        """Never shrink: what stands below would jump at each quick step."""
+        """Never shrink: what stands below would jump at each quick step or idle device."""
         self._rows = max(self._rows, len(lines))
         return Group(*lines, *[Text("")] * (self._rows - len(lines)))
 
@@ -139,7 +139,7 @@ class PlainProgress(Progress):
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._told: dict[str, str] = {}
+        self._told: set[str] = set()
         self._levels: dict[str, int] = {}
         self._seen_s: dict[str, float] = {}
         self._count = ""
@@ -150,14 +150,18 @@ class PlainProgress(Progress):
         """Say what was made or failed, and what takes long."""
         steps = progress.steps
         for step in steps:
-            if step.state == "building":
-                worth = self._is_slower(step.name, step.elapsed_s, _SLOW_STEP_S)
-            else:
-                worth = step.state == "made" or bool(step.error)
-                worth = worth and self._told.get(step.name) != step.state
-                self._told[step.name] = step.state
-            if worth:
+            if self._is_worth_a_line(step):
                 view.note(f"build {_ended(steps)}/{len(steps)}: {step_line(step)}")
+
+    def _is_worth_a_line(self, step: BuildStep) -> bool:
+        """Decide whether to tell a step; the same mistake of several targets is told once."""
+        if step.state == "building":
+            return self._is_slower(step.name, step.elapsed_s, _SLOW_STEP_S)
+        news = step.name if step.state == "made" else step.error and _cause(step)
+        if not news or news in self._told:
+            return False
+        self._told.add(news)
+        return True
 
     def run(self, progress: RunProgress) -> None:
         """Say what its build does; then, now and then, how many cells are done and what waits."""
@@ -209,9 +213,15 @@ def step_line(step: BuildStep) -> str:
     if step.state == "made":
         return f"{step.name}: made in {words.seconds(step.elapsed_s)}{why}"
     if step.state == "failed":
-        error = words.first_line(step.error).removeprefix(f"{step.name}: ")
-        return f"{step.name}: failed: {error or step.reason}"
+        return f"{step.name}: failed: {_cause(step)}"
     return f"{step.name}: {step.state}{why}"
+
+
+def _cause(step: BuildStep) -> str:
+    """The first thing a compiler complained of, else what the farm says, else what was needed."""
+    lines = [line.strip() for line in step.error.splitlines()]
+    said = next((line for line in lines[1:] if "error:" in line), words.first_line(step.error))
+    return said.removeprefix(f"{step.name}: ") or step.reason
 
 
 def build_line(steps: Sequence[BuildStep]) -> str:

@@ -64,12 +64,12 @@ def test_plain_lines_say_what_is_slow_and_what_was_made(
 
 def test_a_failure_has_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     """What cannot be made for lack of the failed one adds none."""
-    failed = BuildStep("a.o", "failed", "", 1.0, error="a.o: zig failed\na.c:1: error")
+    failed = BuildStep("a.o", "failed", "", 1.0, error="a.o: zig failed\na.c:1: error: no")
     above = BuildStep("a", "failed", "needs a.o")
     progress = PlainProgress()
     for _ in range(2):
         progress.build(BuildProgress(False, (failed, above)))
-    assert lines(capsys) == ["build 2/2: a.o: failed: zig failed"]
+    assert lines(capsys) == ["build 2/2: a.o: failed: a.c:1: error: no"]
 
 
 def test_plain_lines_count_cells_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
