@@ -16,6 +16,7 @@ import pytest
 
 from orchestrator.build.engine import survey_all
 from orchestrator.build.recipes import Product, Source
+from orchestrator.domain.artifact import ArtifactKind
 from orchestrator.domain.errors import BuildError
 from tests.support.builds import (
     SHELL,
@@ -277,15 +278,21 @@ def test_failure_is_told_once(tmp_path: Path) -> None:
     assert told["above"].error == ""
 
 
-def test_longest_chain_is_begun_first(tmp_path: Path) -> None:
-    """A target on which a slow one rests goes before those on which nothing does."""
-    quick = [script(f"quick {number}", f"echo {number} > product") for number in range(3)]
-    first = script("first", "echo first > product")
-    slow = replace(script("slow", "true > product", Product("part", "part", first)), slow="big")
+def test_longest_chain_is_begun_first_after_the_c_files(tmp_path: Path) -> None:
+    """A target on which a slow one rests goes before those on which nothing does.
+
+    C files go before all, since a mistake in one is worth knowing early.
+    """
+    wasm = ArtifactKind.WASM
+    quick = [replace(script(f"link {n}", f"echo {n} > product"), kind=wasm) for n in range(2)]
+    first = replace(script("first", "echo first > product"), kind=wasm)
+    slow = script("slow", "true > product", Product("part", "part", first))
+    slow = replace(slow, slow="big", kind=wasm)
+    source = script("c file", "echo c > product")
     log = Log()
-    build(workshop(tmp_path / "cache"), [*quick, slow], log=log, jobs=1)
+    build(workshop(tmp_path / "cache"), [*quick, slow, source], log=log, jobs=1)
     begun = [step.name for step in log.steps if step.state == "building"]
-    assert begun == ["first", "slow", "quick 0", "quick 1", "quick 2"]
+    assert begun == ["c file", "first", "slow", "link 0", "link 1"]
 
 
 def test_survey_says_what_would_be_made_and_makes_nothing(tmp_path: Path) -> None:
