@@ -80,15 +80,19 @@ class Started:
 
     def wait_for_line(self, part: str, seconds: float = PATIENCE_S) -> str:
         """Wait until a line of stderr holds a text, and answer it."""
+        line = self.line_or_end(part, seconds)
+        assert line is not None, f"no {part!r} in {self._lines}"
+        return line
+
+    def line_or_end(self, part: str, seconds: float = PATIENCE_S) -> str | None:
+        """Wait until a line of stderr holds a text, and answer it; None: it ended without."""
 
         def found() -> str | None:
             return next((line for line in self._lines if part in line), None)
 
         with self._news:
             self._news.wait_for(lambda: found() is not None or self._ended(), seconds)
-            line = found()
-        assert line is not None, f"no {part!r} in {self._lines}"
-        return line
+            return found()
 
     def interrupt(self, number: int = signal.SIGINT) -> None:
         """Do what a terminal does at Ctrl-C: signal the whole process group."""
