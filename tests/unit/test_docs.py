@@ -10,7 +10,7 @@ import pytest
 from orchestrator.cli.nouns import NOUNS
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")])
 COMMANDS = {noun.name for noun in NOUNS}
 
 
