@@ -58,7 +58,7 @@ def open_orders(config: FarmConfig) -> Orders:
     Raises:
         InventoryError: its inventory.yaml is wrong.
     """
-    return Orders(read_inventory(config.inventory), config.workloads, why_impossible)
+    return Orders(read_inventory(config.inventory), config.workloads, why_impossible, config.data)
 
 
 def trust_folder(config: FarmConfig) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.domain.device import DeviceType
-from orchestrator.domain.errors import MatrixError, NotFound
+from orchestrator.domain.errors import MatrixError, NotFound, UsageError
 from orchestrator.domain.matrix import (
     BEST_KERNELS,
     CellPlan,
@@ -38,6 +38,8 @@ class Orders:
     #: Folders with one workload each below them.
     workload_roots: tuple[Path, ...]
     why_impossible: WhyImpossible
+    #: The farm's data folder, keys included: no program is ever granted it.
+    private: Path
 
     def catalogue(self) -> Mapping[str, Workload]:
         """Read all workloads.
@@ -58,7 +60,9 @@ class Orders:
             UsageError: the order's file, or what it names, is wrong.
             NotFound: it names a workload or an architecture that does not exist.
         """
-        plan = expand(self._spec(order), self.inventory.devices, self.why_impossible)
+        spec = self._spec(order)
+        _refuse_private(spec, self.private.resolve())
+        plan = expand(spec, self.inventory.devices, self.why_impossible)
         if submit and all(cell.impossible for cell in plan.cells):
             raise MatrixError(f"no device can take any of its cells: {plan.cells[0].impossible}")
         return plan
@@ -83,6 +87,21 @@ class Orders:
         else:
             spec = read_matrix(order.path, self.catalogue(), self.inventory, order.overrides)
         return replace(spec, text=order_text(order, spec.text))
+
+
+def _refuse_private(spec: MatrixSpec, private: Path) -> None:
+    """Keep the farm's keys out of what programs see.
+
+    Raises:
+        UsageError: a folder that is granted holds the farm's data, or lies in it.
+    """
+    for grant in (grant for case in spec.cases for grant in case.workload.grants):
+        host = grant.host.resolve()
+        if host.is_relative_to(private) or private.is_relative_to(host):
+            raise UsageError(
+                f"{grant.host} holds the farm's own data, its keys included: grant a folder"
+                " beside it"
+            )
 
 
 def order_text(order: MatrixOrder | ProgramOrder, file_text: str) -> str:

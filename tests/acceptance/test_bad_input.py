@@ -107,6 +107,12 @@ MISTAKES = {
     "quick.c --dir folder.c::../d": (
         "--dir HOME/folder.c::../d: write a relative guest name, such as HOME/folder.c::folder.c"
     ),
+    "quick.c --dir .::d": (
+        "HOME holds the farm's own data, its keys included: grant a folder beside it"
+    ),
+    "quick.c --dir data/trust::d": (
+        "HOME/data/trust holds the farm's own data, its keys included: grant a folder beside it"
+    ),
     "quick.c --env LEVEL": "'LEVEL' is not K=V, such as LEVEL=2",
     "quick.c --env 1=2": ("--env 1=..: '1' is no variable's name: write letters, digits and '_'"),
     "quick.c --env FARM_ATTEMPT=1": (
@@ -139,6 +145,16 @@ def test_a_mistake_is_one_line_and_leaves_nothing(line: str, home: Path) -> None
 def _agents_files(home: Path) -> set[str]:
     """Name what agents keep for themselves; they start with the first orchestrator."""
     return {name for name in stored(home) if name.startswith("data/agents/")}
+
+
+def test_a_program_is_no_matrix(home: Path) -> None:
+    """Commands that take matrices only say what does take it."""
+    for command in ("plan", "build"):
+        said = farm(command, "quick.c", cwd=home)
+        assert (said.code, said.out) == (2, "")
+        assert said.complaint == (
+            f"farm: {home}/quick.c: a program, not a matrix: `farm run` measures it"
+        )
 
 
 KEYS = {

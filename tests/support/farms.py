@@ -130,7 +130,10 @@ def living(folder: Path, builder: StandInBuilder | None = None) -> Iterator[Rig]
         writer.start()
         stack.callback(writer.stop)
         orders = Orders(
-            read_inventory(folder / "inventory.yaml"), (folder / "workloads",), _possible
+            read_inventory(folder / "inventory.yaml"),
+            (folder / "workloads",),
+            _possible,
+            folder / "data",
         )
         writer.call(lambda t: t.declare_devices(orders.inventory.devices))
         reader = open_store(url, readonly=True)
