@@ -36,6 +36,8 @@ from orchestrator.yamlfile import (
 )
 
 _VALUE: Schema = {"type": ["string", "number", "boolean"], "says": "text, a number, true or false"}
+#: Files that ``farm run`` takes too, so that other commands are given them by mistake.
+_PROGRAMS = (".c", ".wasm")
 _COUNTS: Mapping[str, Schema] = {
     "attempts": whole(1, MOST["attempts"]),
     "warmups": whole(0, MOST["warmups"]),
@@ -105,6 +107,8 @@ def read_matrix(
             device, parameter; nothing left to measure.
         WorkloadFileError: a case has no expected output to be judged by.
     """
+    if path.suffix in _PROGRAMS:
+        raise MatrixError("a program, not a matrix: `farm run` measures it", file=path)
     return _matrix(read_yaml(path, MatrixError), catalogue, inventory, overrides)
 
 
