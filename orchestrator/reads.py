@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import statistics
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from orchestrator.domain.matrix import CellPlan
 from orchestrator.domain.order import BuildProgress
 from orchestrator.domain.run import CellResult, Run
 from orchestrator.domain.workload import Workload
+from orchestrator.results.stats import summarize
 from orchestrator.store.base import AttemptRecord
 
 Document = dict[str, Any]
@@ -63,18 +63,9 @@ def execute_document(result: CellResult) -> Document:
 
 
 def quartiles(values: Sequence[float]) -> tuple[float | None, float | None, float | None]:
-    """Answer median, lower and upper quartile as numpy's default does; None of no value.
-
-    Source: Hyndman and Fan 1996, type 7. ``results/stats.py`` has the same with numpy, which would
-    double the time a
-    ``farm results list`` takes to start.
-    """
-    if not values:
-        return None, None, None
-    if len(values) == 1:
-        return values[0], values[0], values[0]
-    q1, median, q3 = statistics.quantiles(values, n=4, method="inclusive")
-    return median, q1, q3
+    """Answer median, lower and upper quartile; None of no value."""
+    found = summarize(values)
+    return (found.median, found.q1, found.q3) if found else (None, None, None)
 
 
 def run_document(run: Run) -> Document:
