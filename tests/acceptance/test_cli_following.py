@@ -147,6 +147,7 @@ def test_ctrl_c_with_the_orchestrator_inside_stops_and_can_be_resumed(home: Path
 
 def test_a_detached_run_needs_a_living_orchestrator(home: Path) -> None:
     """Without one it is refused and nothing is stored; with one its number is told."""
+    (home / "slow.c").write_text("#include <unistd.h>\nint main(void) { sleep(5); return 0; }\n")
     refused = farm("run", "quick.c", "--detach", cwd=home)
     assert (refused.code, refused.complaint) == (
         3,
@@ -154,7 +155,8 @@ def test_a_detached_run_needs_a_living_orchestrator(home: Path) -> None:
     )
     with started("up", cwd=home) as living:
         living.wait_for_line("serves agents on")
-        said = farm("run", "quick.c", *NATIVE, "--detach", "--json", cwd=home)
+        # Long enough to be unfinished when it is followed: a finished run cannot be taken up.
+        said = farm("run", "slow.c", *NATIVE, "--detach", "--json", cwd=home)
         assert (said.code, json.loads(said.out)) == (0, {"run_id": 1})
         followed = farm("run", "--resume", "1", "--json", cwd=home)
         assert (followed.code, json.loads(followed.out)[0]["outcome"]) == (0, "succeeded")
