@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from orchestrator.domain.device import DeviceStatus
 from orchestrator.domain.order import BuildStep
 from orchestrator.domain.run import CellResult, Run
 from orchestrator.reads import quartiles
+from orchestrator.results.stats import median, summarize
 from protos.states import CellState, Hold, Outcome
 
 #: What ``CellResult.validity`` says of a number that may be used.
@@ -107,10 +107,10 @@ def _rows(cells: Sequence[CellResult]) -> list[tuple[str, ...]]:
 
 def _spread(cell: CellResult) -> str:
     """Half the distance between the attempts' quartiles, in percent of their median."""
-    median, q1, q3 = quartiles(cell.execute_s)
-    if len(cell.execute_s) < 2 or not median or q1 is None or q3 is None:
+    found = summarize(cell.execute_s)
+    if found is None or found.count < 2 or found.spread is None:
         return words.NOTHING
-    return f"±{50 * (q3 - q1) / median:.1f} %"
+    return f"±{50 * found.spread:.1f} %"
 
 
 def _ratio(cell: CellResult, native: CellResult | None) -> str:
@@ -126,8 +126,8 @@ def relative(cell: CellResult, native: CellResult | None) -> float | None:
         return None
     if cell.region != native.region or cell.emulated != native.emulated:
         return None
-    base_s = statistics.median(native.execute_s)
-    return statistics.median(cell.execute_s) / base_s if base_s > 0 else None
+    base_s, own_s = median(native.execute_s), median(cell.execute_s)
+    return own_s / base_s if base_s and own_s is not None else None
 
 
 def _usable(cell: CellResult) -> bool:
