@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from orchestrator.domain.errors import ConfigError
-from orchestrator.spelling import next_step
+from orchestrator.files.spelling import next_step
 
 FILE_NAME = "farm.toml"
 INVENTORY_NAME = "inventory.yaml"

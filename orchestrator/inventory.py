@@ -9,10 +9,10 @@ from typing import Any
 
 from orchestrator.domain.device import Arch, Device, DeviceType
 from orchestrator.domain.errors import InventoryError
+from orchestrator.files.schema import closed, flag, later, named, text, texts
+from orchestrator.files.spelling import next_step
+from orchestrator.files.yamlfile import Document, Where, check, parse_yaml, read_yaml
 from orchestrator.machine import EMULATORS, KNOWN_CPUS, MachineFacts
-from orchestrator.schema import closed, flag, later, named, text, texts
-from orchestrator.spelling import next_step
-from orchestrator.yamlfile import Document, Where, check, parse_yaml, read_yaml
 
 _TYPE = closed(
     {

@@ -20,11 +20,11 @@ from orchestrator.domain.matrix import (
 )
 from orchestrator.domain.order import BuildOrder, MatrixOrder, ProgramOrder, SelectionOrder
 from orchestrator.domain.workload import Case, Workload
+from orchestrator.files.matrixfile import parse_matrix, read_matrix
+from orchestrator.files.programs import program_spec
+from orchestrator.files.workloads import catalogue
 from orchestrator.inventory import Inventory
 from orchestrator.matrix import expand
-from orchestrator.matrixfile import parse_matrix, read_matrix
-from orchestrator.programs import program_spec
-from orchestrator.workloads import catalogue
 
 #: Says why a mode cannot run a case on a class of devices; empty: it can.
 WhyImpossible = Callable[[Case, Mode, DeviceType], str]

@@ -15,8 +15,8 @@ from orchestrator.domain.matrix import CellPlan, Plan
 from orchestrator.domain.order import BuildProgress, RunProgress
 from orchestrator.domain.run import CellResult
 from orchestrator.domain.sync import Activity
+from orchestrator.files.spelling import shortened
 from orchestrator.orders import Orders
-from orchestrator.spelling import shortened
 from orchestrator.store.base import ResultFilter, Store, Transaction
 from protos.states import CellState, DeviceState, IllegalMoveError, RunState, is_final
 

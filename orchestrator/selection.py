@@ -8,12 +8,12 @@ from typing import Any
 from orchestrator.domain.device import Arch, Device, DeviceType
 from orchestrator.domain.matrix import Runtime
 from orchestrator.domain.workload import Value, Workload
+from orchestrator.files.modefile import read_mode
+from orchestrator.files.schema import Schema, closed, texts
+from orchestrator.files.spelling import next_step
+from orchestrator.files.yamlfile import Document, Where, show
 from orchestrator.inventory import Inventory
 from orchestrator.matrix import EXCLUDE_KEYS
-from orchestrator.modefile import read_mode
-from orchestrator.schema import Schema, closed, texts
-from orchestrator.spelling import next_step
-from orchestrator.yamlfile import Document, Where, show
 
 _DEVICES = "a list of device names, or a map such as {arch: [x86_64]}"
 _EXCLUDE = "a map such as {mode: wamr-classic, arch: armv7}"

@@ -11,7 +11,7 @@ from orchestrator.build.toolchain import PLATFORMS
 from orchestrator.domain.device import Arch, DeviceType
 from orchestrator.domain.matrix import BEST_KERNELS, Mode, Runtime
 from orchestrator.domain.workload import Case, Workload
-from orchestrator.wasm import ModuleInfo, read_module
+from orchestrator.files.wasm import ModuleInfo, read_module
 
 NO_KERNELS = "none"
 #: Levels a compiler takes.

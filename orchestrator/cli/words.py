@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from orchestrator.domain.workload import Value
-from orchestrator.spelling import shortened
+from orchestrator.files.spelling import shortened
 
 _SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _BYTES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))

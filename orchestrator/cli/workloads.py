@@ -44,7 +44,7 @@ def show(
 ) -> None:
     """Show one workload."""
     from orchestrator.domain.errors import NotFound
-    from orchestrator.spelling import next_step
+    from orchestrator.files.spelling import next_step
 
     found = _catalogue(farm)
     if workload not in found:
@@ -60,6 +60,6 @@ def show(
 
 
 def _catalogue(farm: Path | None) -> dict[str, Workload]:
-    from orchestrator.workloads import catalogue
+    from orchestrator.files.workloads import catalogue
 
     return catalogue(session.this_farm(farm).workloads)

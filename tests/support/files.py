@@ -10,8 +10,8 @@ import pytest
 
 from orchestrator.domain.errors import UsageError
 from orchestrator.domain.workload import Workload
+from orchestrator.files.workloads import catalogue
 from orchestrator.inventory import Inventory, parse_inventory
-from orchestrator.workloads import catalogue
 
 INVENTORY = """\
 device_types:

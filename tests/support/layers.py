@@ -37,8 +37,8 @@ DOORS: Mapping[str, tuple[str, ...]] = {
     "cryptography": ("orchestrator.trust",),
     "typer": ("orchestrator.cli",),
     "rich": ("orchestrator.cli",),
-    "ruamel": ("orchestrator.yamlfile",),
-    "jsonschema": ("orchestrator.yamlfile",),
+    "ruamel": ("orchestrator.files.yamlfile",),
+    "jsonschema": ("orchestrator.files.yamlfile",),
     "numpy": ("orchestrator.results.stats",),
     "scipy": ("orchestrator.results.stats",),
     # Event loops live in rpc/ alone (section 3, "one colour").

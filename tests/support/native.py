@@ -23,7 +23,7 @@ from orchestrator.domain.device import Arch
 from orchestrator.domain.matrix import CellPlan, Counts, Mode, Runtime
 from orchestrator.domain.order import BuildStep
 from orchestrator.domain.workload import Case, Workload
-from orchestrator.workloads import read_workload
+from orchestrator.files.workloads import read_workload
 from tests.support.builds import user_cache
 from tests.support.factories import ARM, X86
 

@@ -8,11 +8,11 @@ import pytest
 
 from orchestrator.domain.errors import MatrixError
 from orchestrator.domain.matrix import BEST_KERNELS, Counts, MatrixSpec, Mode, Runtime
+from orchestrator.files.matrixfile import parse_matrix, read_matrix
+from orchestrator.files.modefile import parse_mode
+from orchestrator.files.workloads import catalogue
 from orchestrator.inventory import read_inventory
 from orchestrator.matrix import expand
-from orchestrator.matrixfile import parse_matrix, read_matrix
-from orchestrator.modefile import parse_mode
-from orchestrator.workloads import catalogue
 from tests.support.files import complaint, inventory, workloads
 
 ROOT = Path(__file__).parents[2]

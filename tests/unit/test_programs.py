@@ -10,7 +10,7 @@ from orchestrator.domain.device import Arch
 from orchestrator.domain.matrix import Counts, Mode, Runtime
 from orchestrator.domain.order import ProgramOrder
 from orchestrator.domain.workload import Case, Grant
-from orchestrator.programs import elf_arch, program_kind, program_spec, program_workload
+from orchestrator.files.programs import elf_arch, program_kind, program_spec, program_workload
 from tests.support.files import complaint, inventory
 from tests.support.wasmfiles import module, name
 

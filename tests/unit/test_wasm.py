@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.wasm import (
+from orchestrator.files.wasm import (
     Export,
     Import,
     ModuleFormatError,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.domain.workload import Case, Grant, Limits, Parameter
-from orchestrator.workloads import catalogue, check_case, read_workload
+from orchestrator.files.workloads import catalogue, check_case, read_workload
 from tests.support.files import GEMM, NOOP, complaint, workloads, write_workload
 
 BASE = "name: w\ndescription: d\n"

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.domain.errors import MatrixError, UsageError
-from orchestrator.schema import closed, flag, later, named, seconds, text, texts, whole
-from orchestrator.yamlfile import check, dump_yaml, parse_value, parse_yaml, read_yaml, show
+from orchestrator.files.schema import closed, flag, later, named, seconds, text, texts, whole
+from orchestrator.files.yamlfile import check, dump_yaml, parse_value, parse_yaml, read_yaml, show
 from tests.support.files import complaint
 
 SCHEMA = closed(

@@ -13,12 +13,12 @@ from orchestrator.domain.errors import MatrixError, UsageError, WorkloadFileErro
 from orchestrator.domain.matrix import Counts, MatrixSpec, Mode, Runtime
 from orchestrator.domain.order import ProgramOrder
 from orchestrator.domain.workload import Case, Grant, Limits, Parameter, Value, Workload
+from orchestrator.files.modefile import parse_mode
+from orchestrator.files.schema import MOST, MOST_S
+from orchestrator.files.spelling import next_step
+from orchestrator.files.wasm import MAGIC as WASM_MAGIC
+from orchestrator.files.wasm import check_runnable, read_module
 from orchestrator.inventory import Inventory
-from orchestrator.modefile import parse_mode
-from orchestrator.schema import MOST, MOST_S
-from orchestrator.spelling import next_step
-from orchestrator.wasm import MAGIC as WASM_MAGIC
-from orchestrator.wasm import check_runnable, read_module
 
 _ELF_MAGIC = b"\x7fELF"
 #: e_machine of the ELF specification.

@@ -19,8 +19,8 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
 from orchestrator.domain.errors import UsageError
-from orchestrator.schema import Schema
-from orchestrator.spelling import next_step
+from orchestrator.files.schema import Schema
+from orchestrator.files.spelling import next_step
 
 #: Keys and indexes from the top of a file down to one value.
 Where = tuple[str | int, ...]

@@ -10,12 +10,21 @@ from typing import Any
 
 from orchestrator.domain.errors import WorkloadFileError
 from orchestrator.domain.workload import Case, Grant, Limits, Parameter, Workload
-from orchestrator.programs import ENVIRONMENT_NAME, FARMS_OWN_VARIABLES, elf_arch
-from orchestrator.schema import NAME_PATTERN, Schema, closed, later, named, seconds, text, texts
-from orchestrator.schema import whole as whole_number
-from orchestrator.spelling import next_step
-from orchestrator.wasm import check_runnable, read_module
-from orchestrator.yamlfile import Document, Where, check, read_yaml, show
+from orchestrator.files.programs import ENVIRONMENT_NAME, FARMS_OWN_VARIABLES, elf_arch
+from orchestrator.files.schema import (
+    NAME_PATTERN,
+    Schema,
+    closed,
+    later,
+    named,
+    seconds,
+    text,
+    texts,
+)
+from orchestrator.files.schema import whole as whole_number
+from orchestrator.files.spelling import next_step
+from orchestrator.files.wasm import check_runnable, read_module
+from orchestrator.files.yamlfile import Document, Where, check, read_yaml, show
 
 FILE_NAME = "workload.yaml"
 

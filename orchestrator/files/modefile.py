@@ -10,10 +10,10 @@ from typing import Any
 
 from orchestrator.domain.errors import MatrixError
 from orchestrator.domain.matrix import BEST_KERNELS, Mode, Runtime
+from orchestrator.files.schema import Schema, closed, flag, later, text, whole
+from orchestrator.files.spelling import next_step
+from orchestrator.files.yamlfile import Document, Where, check, parse_value, show
 from orchestrator.machine import KNOWN_CPUS
-from orchestrator.schema import Schema, closed, flag, later, text, whole
-from orchestrator.spelling import next_step
-from orchestrator.yamlfile import Document, Where, check, parse_value, show
 
 #: The modes a person reads about first.
 LABELS = (*(runtime.value for runtime in Runtime), f"{Runtime.AOT.value}+kernels")

@@ -10,21 +10,22 @@ from typing import Any
 from orchestrator.domain.errors import MatrixError
 from orchestrator.domain.matrix import Counts, MatrixSpec, Mode
 from orchestrator.domain.workload import Case, Parameter, Value, Workload
-from orchestrator.inventory import Inventory
-from orchestrator.matrix import points, same
-from orchestrator.modefile import SCHEMA as MODE_SCHEMA
-from orchestrator.modefile import read_mode
-from orchestrator.schema import MOST, MOST_S, Schema, a_name, closed, named, seconds, texts, whole
-from orchestrator.selection import (
-    DEVICES_SCHEMA,
-    EXCLUDE_SCHEMA,
-    look_up,
-    read_exclusions,
-    read_targets,
+from orchestrator.files.modefile import SCHEMA as MODE_SCHEMA
+from orchestrator.files.modefile import read_mode
+from orchestrator.files.schema import (
+    MOST,
+    MOST_S,
+    Schema,
+    a_name,
+    closed,
+    named,
+    seconds,
+    texts,
+    whole,
 )
-from orchestrator.spelling import next_step
-from orchestrator.workloads import check_case
-from orchestrator.yamlfile import (
+from orchestrator.files.spelling import next_step
+from orchestrator.files.workloads import check_case
+from orchestrator.files.yamlfile import (
     Document,
     Where,
     check,
@@ -33,6 +34,15 @@ from orchestrator.yamlfile import (
     parse_yaml,
     read_yaml,
     show,
+)
+from orchestrator.inventory import Inventory
+from orchestrator.matrix import points, same
+from orchestrator.selection import (
+    DEVICES_SCHEMA,
+    EXCLUDE_SCHEMA,
+    look_up,
+    read_exclusions,
+    read_targets,
 )
 
 _VALUE: Schema = {"type": ["string", "number", "boolean"], "says": "text, a number, true or false"}

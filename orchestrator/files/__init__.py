@@ -1,0 +1,1 @@
+"""Reads what a person writes or brings, files and programs; each complaint names its place."""
