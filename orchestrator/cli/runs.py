@@ -35,9 +35,10 @@ def list_(
 ) -> None:
     """List runs, newest first."""
     from orchestrator.reads import run_document
+    from orchestrator.store.base import RunFilter
 
     with session.reading(farm) as store:
-        runs = store.runs(limit=page_limit(limit, as_json), offset=offset)
+        runs = store.runs(RunFilter(limit=page_limit(limit, as_json), offset=offset))
     if as_json:
         view.document([run_document(run) for run in runs])
         return

@@ -25,13 +25,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from orchestrator.domain.artifact import Artifact, Provenance
 from orchestrator.domain.attempt import Finished, Sample
 from orchestrator.domain.device import Device, DeviceStatus
 from orchestrator.domain.matrix import CellPlan, Plan
 from orchestrator.domain.run import CellResult, GrantedAttempt, HeldLease, Run, Slot
-from protos.states import AttemptState, CellState, DeviceState, Health, RunState
+from protos.states import AttemptState, CellState, DeviceState, Health, Outcome, RunState
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +57,59 @@ class CellRow:
     state: CellState
 
 
+class Sort(StrEnum):
+    """What a page of results is ordered by; equal ones stand newest run first."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    FASTEST = "fastest"
+    SLOWEST = "slowest"
+    WORKLOAD = "workload"
+    MODE = "mode"
+    DEVICE = "device"
+
+
+class Noun(StrEnum):
+    """What the store can name: the words a filter takes."""
+
+    WORKLOAD = "workload"
+    MODE = "mode"
+    DEVICE = "device"
+    ARCH = "arch"
+
+
 @dataclass(frozen=True, slots=True)
 class ResultFilter:
-    """Which cells a page of results shows; None: all."""
+    """Which cells a page of results shows; None or empty: all."""
 
     run_id: int | None = None
     cell_id: int | None = None
+    limit: int | None = None
+    offset: int = 0
+    run_ids: Sequence[int] = ()
+    workloads: Sequence[str] = ()
+    #: Labels: ``wamr-aot+kernels``.
+    modes: Sequence[str] = ()
+    #: By name: where it was ordered to run, or where an accepted attempt ran.
+    devices: Sequence[str] = ()
+    archs: Sequence[str] = ()
+    outcomes: Sequence[Outcome] = ()
+    #: True: measured and nothing speaks against it; False: something does.
+    valid: bool | None = None
+    #: Of runs ordered at or after this moment.
+    since: datetime | None = None
+    #: Of runs ordered before this moment.
+    until: datetime | None = None
+    sort: Sort = Sort.NEWEST
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs a page shows, newest first; None or empty: all."""
+
+    states: Sequence[RunState] = ()
+    since: datetime | None = None
+    until: datetime | None = None
     limit: int | None = None
     offset: int = 0
 
@@ -82,6 +130,9 @@ class AttemptRecord:
     state: AttemptState
     granted_at: datetime
     finished: Finished | None
+
+
+ALL_RUNS = RunFilter()
 
 
 class Transaction(ABC):
@@ -306,6 +357,10 @@ class Store(ABC):
         """
 
     @abstractmethod
+    def open_slots(self) -> Sequence[Slot]:
+        """What any device may take, declared or not; in the order of ``ready_slots``."""
+
+    @abstractmethod
     def knows_facts(self, device: str) -> bool:
         """Whether a snapshot of the device is stored."""
 
@@ -318,8 +373,8 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def runs(self, *, limit: int | None = None, offset: int = 0) -> Sequence[Run]:
-        """Runs, newest first."""
+    def runs(self, wanted: RunFilter = ALL_RUNS) -> Sequence[Run]:
+        """A page of runs, newest first."""
 
     @abstractmethod
     def run_spec(self, run_id: int) -> str:
@@ -339,6 +394,10 @@ class Store(ABC):
     @abstractmethod
     def count_results(self, wanted: ResultFilter) -> int:
         """How many cells the filter finds without its page."""
+
+    @abstractmethod
+    def names(self, noun: Noun) -> Sequence[str]:
+        """Every name of a kind that was ever ordered or declared, sorted."""
 
     @abstractmethod
     def attempts(self, cell_id: int) -> Sequence[AttemptRecord]:
@@ -362,11 +421,15 @@ class Store(ABC):
 
 
 __all__ = [
+    "ALL_RUNS",
     "AttemptRecord",
     "CellOrder",
     "CellPlan",
     "CellRow",
+    "Noun",
     "ResultFilter",
+    "RunFilter",
+    "Sort",
     "Store",
     "Transaction",
 ]

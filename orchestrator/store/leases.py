@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, or_, select
+from sqlalchemy import ColumnElement, Row, Select, or_, select
 
 from orchestrator.domain.errors import LeaseError, NotFound, StateError
 from orchestrator.domain.run import GrantedAttempt, HeldLease, Slot
@@ -266,7 +266,11 @@ class LeaseReads(Access, Store):
     def ready_slots(self, device: str) -> Sequence[Slot]:
         with self._db.reading():
             row = device_row(self._db, device)
-            return [_slot(cell) for cell in self._db.execute(_ready_for(row))]
+            return [_slot(cell) for cell in self._db.execute(_ready().where(_takes(row)))]
+
+    def open_slots(self) -> Sequence[Slot]:
+        with self._db.reading():
+            return [_slot(cell) for cell in self._db.execute(_ready())]
 
 
 def change_device_state(
@@ -300,12 +304,16 @@ def _attempt(
     }
 
 
-def _ready_for(device: Row[Any]) -> Select[Any]:
-    c, runs, kinds, named = t.cells.c, t.runs.c, t.device_types.c, t.devices.c
-    mine = or_(
+def _takes(device: Row[Any]) -> ColumnElement[bool]:
+    c = t.cells.c
+    return or_(
         c.device_id == device.id,
         c.device_id.is_(None) & (c.device_type_id == device.device_type_id),
     )
+
+
+def _ready() -> Select[Any]:
+    c, runs, kinds, named = t.cells.c, t.runs.c, t.device_types.c, t.devices.c
     return (
         select(
             c.id,
@@ -321,7 +329,7 @@ def _ready_for(device: Row[Any]) -> Select[Any]:
         .join(t.runs, runs.id == c.run_id)
         .join(t.device_types, kinds.id == c.device_type_id)
         .outerjoin(t.devices, named.id == c.device_id)
-        .where(always(c.state, CellState.READY), mine, runs.state.in_(AT_WORK))
+        .where(always(c.state, CellState.READY), runs.state.in_(AT_WORK))
         .order_by(runs.priority.desc(), c.run_id, c.block, c.position)
     )
 

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import ColumnElement, Row, Select, func, select
 
 from orchestrator.domain.run import CellResult
 from orchestrator.store import tables as t
-from orchestrator.store.base import ResultFilter, Store
+from orchestrator.store.base import Noun, ResultFilter, Store
 from orchestrator.store.columns import always
 from orchestrator.store.database import Access
+from orchestrator.store.filters import filtered, paged
 from protos.states import AttemptState, Outcome
 
 #: Cells whose attempts are read at once; a database takes only so many parameters.
@@ -41,17 +42,29 @@ class ResultReads(Access, Store):
     def results(self, wanted: ResultFilter) -> Sequence[CellResult]:
         found: list[CellResult] = []
         with self._db.reading():
-            cells = self._db.execute(_page(wanted)).all()
-            for start in range(0, len(cells), _AT_ONCE):
-                part = cells[start : start + _AT_ONCE]
-                measured = self._measured([cell.id for cell in part])
-                found += [_result(cell, measured.get(cell.id, _Measured())) for cell in part]
+            page = self._db.execute(paged(wanted)).scalars().all()
+            for start in range(0, len(page), _AT_ONCE):
+                part = page[start : start + _AT_ONCE]
+                cells = {cell.id: cell for cell in self._db.execute(_cells(part))}
+                measured = self._measured(part)
+                found += [_result(cells[id_], measured.get(id_, _Measured())) for id_ in part]
         return found
 
     def count_results(self, wanted: ResultFilter) -> int:
-        count = _filtered(select(func.count()).select_from(t.cells), wanted)
+        count = filtered(select(func.count()).select_from(t.cells), wanted)
         with self._db.reading():
             return int(self._db.execute(count).scalar_one())
+
+    def names(self, noun: Noun) -> Sequence[str]:
+        column: ColumnElement[str] = {
+            Noun.WORKLOAD: t.workloads.c.name,
+            Noun.MODE: t.modes.c.label,
+            Noun.DEVICE: t.devices.c.name,
+            Noun.ARCH: t.device_types.c.arch,
+        }[noun]
+        with self._db.reading():
+            # Sorted here: each database has an order of its own for text.
+            return sorted(self._db.execute(select(column).distinct()).scalars())
 
     def _measured(self, cell_ids: Sequence[int]) -> Mapping[int, _Measured]:
         found: dict[int, _Measured] = {}
@@ -67,24 +80,8 @@ class ResultReads(Access, Store):
         return found
 
 
-def _filtered(statement: Select[Any], wanted: ResultFilter) -> Select[Any]:
-    if wanted.run_id is not None:
-        statement = statement.where(t.cells.c.run_id == wanted.run_id)
-    if wanted.cell_id is not None:
-        statement = statement.where(t.cells.c.id == wanted.cell_id)
-    return statement
-
-
-def _page(wanted: ResultFilter) -> Select[Any]:
-    """Find the cells of a page first, so that only they are joined."""
+def _cells(cell_ids: Sequence[int]) -> Select[Any]:
     c = t.cells.c
-    page = (
-        _filtered(select(c.id), wanted)
-        .order_by(c.run_id.desc(), c.position)
-        .limit(wanted.limit)
-        .offset(wanted.offset)
-        .subquery()
-    )
     kinds, runners, programs = t.device_types.c, t.artifacts.alias(), t.artifacts.alias()
     return (
         select(
@@ -105,7 +102,6 @@ def _page(wanted: ResultFilter) -> Select[Any]:
             runners.c.sha256.label("runner"),
             programs.c.sha256.label("program"),
         )
-        .join(page, page.c.id == c.id)
         .join(t.cases, t.cases.c.id == c.case_id)
         .join(t.workloads, t.workloads.c.id == t.cases.c.workload_id)
         .join(t.modes, t.modes.c.id == c.mode_id)
@@ -114,7 +110,7 @@ def _page(wanted: ResultFilter) -> Select[Any]:
         .outerjoin(t.variants, t.variants.c.id == c.variant_id)
         .outerjoin(runners, runners.c.id == t.variants.c.runner_id)
         .outerjoin(programs, programs.c.id == t.variants.c.program_id)
-        .order_by(c.run_id.desc(), c.position)
+        .where(c.id.in_(cell_ids))
     )
 
 

@@ -6,13 +6,20 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, Select, func, select
 
 from orchestrator.domain.errors import NotFound, StateError
 from orchestrator.domain.matrix import Plan
 from orchestrator.domain.run import Run
 from orchestrator.store import tables as t
-from orchestrator.store.base import CellOrder, CellRow, Store, Transaction
+from orchestrator.store.base import (
+    ALL_RUNS,
+    CellOrder,
+    CellRow,
+    RunFilter,
+    Store,
+    Transaction,
+)
 from orchestrator.store.database import Access, Database
 from orchestrator.store.plans import Planner
 from orchestrator.store.variants import intern_variant
@@ -178,8 +185,9 @@ class RunReads(Access, Store):
         with self._db.reading():
             return self._runs([run_row(self._db, run_id)])[0]
 
-    def runs(self, *, limit: int | None = None, offset: int = 0) -> Sequence[Run]:
-        page = select(t.runs).order_by(t.runs.c.id.desc()).limit(limit).offset(offset)
+    def runs(self, wanted: RunFilter = ALL_RUNS) -> Sequence[Run]:
+        page = _wanted(wanted).order_by(t.runs.c.id.desc())
+        page = page.limit(wanted.limit).offset(wanted.offset)
         with self._db.reading():
             return self._runs(self._db.execute(page).all())
 
@@ -207,6 +215,18 @@ class RunReads(Access, Store):
         for row in rows:
             found.setdefault(row.run_id, {})[row.state] = row.number
         return found
+
+
+def _wanted(wanted: RunFilter) -> Select[Any]:
+    c = t.runs.c
+    found = select(t.runs)
+    if wanted.states:
+        found = found.where(c.state.in_(wanted.states))
+    if wanted.since is not None:
+        found = found.where(c.created_at >= wanted.since)
+    if wanted.until is not None:
+        found = found.where(c.created_at < wanted.until)
+    return found
 
 
 def _cell_rows(database: Database, run_id: int) -> list[CellRow]:

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.domain.errors import NotFound, StateError
 from orchestrator.domain.matrix import Counts, Mode, Runtime
-from orchestrator.store.base import CellOrder, ResultFilter, Store
+from orchestrator.store.base import CellOrder, ResultFilter, RunFilter, Store
 from protos.states import CellState, IllegalMoveError, Outcome, RunState
 from tests.support import factories as make
 from tests.support.storing import Rig
@@ -99,8 +99,8 @@ def test_runs_come_newest_first_by_page(store: Store) -> None:
     rig = Rig(store)
     ids = [rig.order(make.plan(name=f"run {n}")) for n in range(5)]
     assert [run.run_id for run in store.runs()] == ids[::-1]
-    assert [run.run_id for run in store.runs(limit=2, offset=1)] == [ids[3], ids[2]]
-    assert [run.run_id for run in store.runs(offset=4)] == [ids[0]]
+    assert [run.run_id for run in store.runs(RunFilter(limit=2, offset=1))] == [ids[3], ids[2]]
+    assert [run.run_id for run in store.runs(RunFilter(offset=4))] == [ids[0]]
 
 
 def test_a_run_ends_with_its_error(store: Store) -> None:
