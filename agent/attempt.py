@@ -16,6 +16,8 @@ from pathlib import Path
 from google.protobuf.message import DecodeError
 
 from agent.backoff import Backoff
+from agent.check import check_outputs
+from agent.collect import collect
 from agent.desk import Desk, Stopped
 from agent.errors import (
     AgentError,
@@ -252,7 +254,12 @@ class Attempts:
         place = self._site.place(order.ref)
         events = read_events(place.events)
         outputs = _hash_outputs(place, order.warmups + order.repeats)
-        verdict = decide(_evidence(order, events, ended, outputs))
+        left = collect(place, order.outputs, order.limits.output_bytes)
+        verdict = decide(_evidence(order, events, ended, outputs, left.problem))
+        if verdict.outcome is Outcome.SUCCEEDED and order.check is not None:
+            wanted = order.check.expected
+            expected = self._cache.path(wanted) if wanted else None
+            verdict = check_outputs(place, order.check, expected, outputs, left)
         finding = Finding(
             ref=order.ref,
             verdict=self._blame_full_disk(verdict, events),
@@ -261,6 +268,7 @@ class Attempts:
             before=before,
             after=ended.after,
             output=outputs[0] if outputs else None,
+            files=left.files,
             adopted=adopted,
         )
         self._write_down(order.ref, make_report(finding))
@@ -304,15 +312,18 @@ def _read(assignment: bytes) -> Order:
         raise MalformedOrder("the order cannot be read") from error
 
 
-def _evidence(order: Order, events: EventLog, ended: Ended, outputs: list[Blob]) -> Evidence:
+def _evidence(
+    order: Order, events: EventLog, ended: Ended, outputs: list[Blob], files_problem: str
+) -> Evidence:
     return Evidence(
         log=events,
         limits=order.limits,
         ordered=order.warmups + order.repeats,
         stopped=ended.cause,
         outputs=tuple(one.sha256 for one in outputs),
-        expected=order.expected.sha256 if order.expected else None,
         runner_end=ended.said,
+        agree=order.repeats_agree,
+        files_problem=files_problem,
         module=order.wasm,
     )
 

@@ -6,15 +6,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from agent.errors import LinkDown, UploadLost
+from agent.collect import open_output
+from agent.errors import FileNotLeft, LinkDown, UploadLost
 from agent.journal import Entry
 from agent.link import PART_BYTES
-from agent.order import Blob, Ref, write_ref
-from agent.stage import AttemptFolder, hash_file
+from agent.order import Blob, Ref, check_path, write_ref
+from agent.stage import AttemptFolder, hash_file, hash_stream
 from protos.farm.v1 import agents_pb2 as pb
 
 #: How often an upload is begun anew when the other side says that its digest does not match.
@@ -32,7 +33,7 @@ class Sink(Protocol):
 
 
 def deliver(entry: Entry, place: AttemptFolder, sink: Sink) -> None:
-    """Upload an attempt's logs, then its report, which settles it. Idempotent.
+    """Upload an attempt's logs and files, then its report, which settles it. Idempotent.
 
     Raises:
         LinkDown: not known how far it came; repeat it.
@@ -44,6 +45,8 @@ def deliver(entry: Entry, place: AttemptFolder, sink: Sink) -> None:
         _send_file(sink, entry.ref, pb.UPLOAD_KIND_STDOUT, place.output(0), wanted)
     _send_file(sink, entry.ref, pb.UPLOAD_KIND_STDERR, place.stderr, None)
     _send_file(sink, entry.ref, pb.UPLOAD_KIND_MESSAGES, place.messages, None)
+    for file in report.files:
+        _send_output(sink, entry.ref, place, file)
     _send(sink, entry.ref, pb.UPLOAD_KIND_REPORT, _of_bytes(entry.report), _blob(entry.report))
 
 
@@ -59,6 +62,14 @@ def _send_file(
     if wanted == blob or (wanted is None and blob.size_bytes):
         with path.open("rb") as stream:
             _send(sink, ref, kind, _of_stream(stream), blob)
+
+
+def _send_output(sink: Sink, ref: Ref, place: AttemptFolder, file: pb.OutputFile) -> None:
+    """Send a file the program left; left out where it is no longer what was reported."""
+    wanted = Blob(file.digest.sha256, file.digest.size_bytes)
+    with suppress(FileNotLeft), open_output(place.work, check_path(file.path)) as stream:
+        if hash_stream(stream) == wanted:
+            _send(sink, ref, pb.UPLOAD_KIND_FILE, _of_stream(stream), wanted)
 
 
 def _send(

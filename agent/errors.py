@@ -12,6 +12,7 @@ AgentError
     DiskFull            the device has no room
     StartFailed         the runner could not be started
     OldRunnerAlive      what ran before cannot be proven dead
+    FileNotLeft         a file that a program was to leave is not there
 """
 
 from __future__ import annotations
@@ -63,3 +64,7 @@ class StartFailed(AgentError):
 
 class OldRunnerAlive(AgentError):
     """What ran before cannot be proven dead, so nothing may begin."""
+
+
+class FileNotLeft(AgentError):
+    """A file that a program was to leave is not there, or is something else; says what."""

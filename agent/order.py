@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from agent.errors import MalformedOrder
 from protos.farm.v1 import agents_pb2 as pb
@@ -76,6 +77,30 @@ class Limits:
     stack_bytes: int
 
 
+class CheckKind(StrEnum):
+    """How an output is held against what is expected."""
+
+    EXACT = "exact"
+    DIGEST = "digest"
+    TOLERANCE = "tolerance"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What is expected of an output."""
+
+    kind: CheckKind
+    #: Of the expected output.
+    sha256: str
+    #: The expected output itself; None where only its digest is known.
+    expected: Blob | None = None
+    #: Of the tolerance: a share of the expected number, and a number.
+    relative: float = 0.0
+    absolute: float = 0.0
+    #: The output that is judged, by its parts; empty: standard output.
+    of: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """All that is needed to run one attempt."""
@@ -93,14 +118,25 @@ class Order:
     warmups: int
     repeats: int
     limits: Limits
-    #: Standard output must equal this; None: any output is right.
-    expected: Blob | None
+    #: None: any output is right.
+    check: Check | None = None
+    #: Files the program leaves in its working folder, by their parts.
+    outputs: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def repeats_agree(self) -> bool:
+        """Whether all repeats must print the same: not where something else is judged.
+
+        A tolerance leaves room between two repeats too.
+        """
+        return self.check is None or not (self.check.of or self.check.kind is CheckKind.TOLERANCE)
 
     def blobs(self) -> tuple[Blob, ...]:
         """All bytes that must be on the device before it starts, each once."""
         found = [self.runner, self.program]
         found += [self.stdin] if self.stdin else []
         found += [file.blob for directory in self.directories for file in directory.files]
+        found += [self.check.expected] if self.check and self.check.expected else []
         return tuple(dict.fromkeys(found))
 
 
@@ -148,6 +184,7 @@ def read_order(wire: pb.Assignment) -> Order:
         raise MalformedOrder(f"program kind {wire.kind} is unknown to this agent")
     if wire.repeats < 1:
         raise MalformedOrder("an attempt needs at least one repeat")
+    outputs = tuple(check_path(path) for path in wire.outputs)
     return Order(
         ref=read_ref(wire.attempt),
         runner=_blob(wire.runner, "runner"),
@@ -161,7 +198,8 @@ def read_order(wire: pb.Assignment) -> Order:
         warmups=wire.warmups,
         repeats=wire.repeats,
         limits=_limits(wire.limits),
-        expected=_expected(wire.checker),
+        check=_check(wire.checker, outputs) if wire.HasField("checker") else None,
+        outputs=outputs,
     )
 
 
@@ -205,6 +243,27 @@ def _limits(wire: pb.Limits) -> Limits:
     )
 
 
-def _expected(wire: pb.Checker) -> Blob | None:
-    kind = wire.WhichOneof("kind")
-    return _blob(wire.exact, "expected output") if kind == "exact" else None
+def _check(wire: pb.Checker, outputs: tuple[tuple[str, ...], ...]) -> Check:
+    of = check_path(wire.of) if wire.of else ()
+    if of and of not in outputs:
+        raise MalformedOrder(f"{wire.of[:80]!r} is judged and is no output")
+    match wire.WhichOneof("kind"):
+        case "exact":
+            expected = _blob(wire.exact, "expected output")
+            return Check(CheckKind.EXACT, expected.sha256, expected, of=of)
+        case "sha256":
+            digest = _blob(pb.Digest(sha256=wire.sha256), "expected output").sha256
+            return Check(CheckKind.DIGEST, digest, of=of)
+        case "tolerance":
+            return _tolerance(wire.tolerance, of)
+        case _:
+            raise MalformedOrder("this agent does not know how the output is to be judged")
+
+
+def _tolerance(wire: pb.Tolerance, of: tuple[str, ...]) -> Check:
+    for value in (wire.relative, wire.absolute):
+        if not 0 <= value < float("inf"):
+            raise MalformedOrder("a tolerance is a number from 0")
+    expected = _blob(wire.expected, "expected output")
+    kind = CheckKind.TOLERANCE
+    return Check(kind, expected.sha256, expected, wire.relative, wire.absolute, of)

@@ -42,10 +42,12 @@ class Evidence:
     stopped: StopCause | None
     #: sha256 of each repeat's output, in order.
     outputs: tuple[str, ...]
-    #: sha256 the output must have; None: any.
-    expected: str | None
     #: How the runner itself ended, as far as known: ``signal 9``, ``exit code 2: bad option``.
     runner_end: str
+    #: Whether the repeats must have printed the same.
+    agree: bool = True
+    #: What is wrong with the files it was to leave; empty: nothing.
+    files_problem: str = ""
     #: Whether a module ran, inside the runner's own worker; else a program in a process of its
     #: own.
     module: bool = False
@@ -55,7 +57,8 @@ def decide(known: Evidence) -> Verdict:
     """Judge an attempt; the first rule that fits counts.
 
     From outside in: who stopped it, whether the runner did its job, which limit it hit, how the
-    program ended, and only then whether its output is right.
+    program ended, whether it left what it was to leave, and whether its repeats agree. What is
+    expected of the output is held against it after that.
     """
     if known.stopped is not None:
         return stopped_verdict(known.stopped)
@@ -70,7 +73,7 @@ def decide(known: Evidence) -> Verdict:
         )
     if _worker_was_killed(known.log.end, module=known.module):
         return Verdict(Outcome.INFRASTRUCTURE_FAILED, "the runner's worker was killed: SIGKILL")
-    return _judge_end(known.log.end, known.limits) or _judge_output(known)
+    return _judge_end(known.log.end, known.limits) or _judge_repeats(known)
 
 
 def stopped_verdict(cause: StopCause) -> Verdict:
@@ -143,22 +146,19 @@ def _judge_stage(end: End) -> Verdict:
             )
 
 
-def _judge_output(known: Evidence) -> Verdict:
+def _judge_repeats(known: Evidence) -> Verdict:
     if len(known.log.repeats) != known.ordered or len(known.outputs) != known.ordered:
         told = min(len(known.log.repeats), len(known.outputs))
         return Verdict(
             Outcome.INFRASTRUCTURE_FAILED, f"{known.ordered} repeats ordered, {told} recorded"
         )
-    for index, digest in enumerate(known.outputs):
+    if known.files_problem:
+        return Verdict(Outcome.WORKLOAD_FAILED, known.files_problem)
+    for index, digest in enumerate(known.outputs if known.agree else ()):
         if digest != known.outputs[0]:
             return Verdict(
                 Outcome.WRONG_OUTPUT, f"repeat {index} printed something else than repeat 0"
             )
-    if known.expected is not None and known.outputs[0] != known.expected:
-        return Verdict(
-            Outcome.WRONG_OUTPUT,
-            f"printed {known.outputs[0][:12]}, expected {known.expected[:12]}",
-        )
     return Verdict(Outcome.SUCCEEDED)
 
 

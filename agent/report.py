@@ -37,6 +37,8 @@ class Finding:
     #: None where nobody was there to look when it ended.
     after: Conditions | None = None
     output: Blob | None = None
+    #: Files it left, by their parts.
+    files: tuple[tuple[tuple[str, ...], Blob], ...] = ()
     #: The agent restarted while it ran.
     adopted: bool = False
 
@@ -59,6 +61,9 @@ def make_report(finding: Finding) -> bytes:
     if finding.output is not None:
         report.output.sha256 = finding.output.sha256
         report.output.size_bytes = finding.output.size_bytes
+    for parts, blob in finding.files:
+        digest = pb.Digest(sha256=blob.sha256, size_bytes=blob.size_bytes)
+        report.files.add(path="/".join(parts), digest=digest)
     if finding.before:
         report.before.ParseFromString(finding.before)
     if finding.after is not None:

@@ -9,10 +9,10 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from agent.errors import BlobCorrupt, DiskFull, LinkDown, MalformedOrder
 from agent.order import Blob, Directory, Order, Ref, StagedFile
@@ -24,6 +24,8 @@ MAX_FRESH_STARTS = 3
 
 #: For hashing and copying: large enough for speed, small beside the agent's 60 MB.
 _CHUNK_BYTES = 256 * 1024
+
+_FOLDER = os.O_DIRECTORY | os.O_RDONLY | os.O_CLOEXEC
 
 
 class Source(Protocol):
@@ -46,11 +48,16 @@ def room_needed(folder: Path) -> Iterator[None]:
 
 def hash_file(path: Path) -> Blob:
     """Answer a file's digest and size."""
-    digest, size_bytes = hashlib.sha256(), 0
     with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
-            digest.update(chunk)
-            size_bytes += len(chunk)
+        return hash_stream(stream)
+
+
+def hash_stream(stream: BinaryIO) -> Blob:
+    """Answer the digest and size of what is left of a stream."""
+    digest, size_bytes = hashlib.sha256(), 0
+    while chunk := stream.read(_CHUNK_BYTES):
+        digest.update(chunk)
+        size_bytes += len(chunk)
     return Blob(digest.hexdigest(), size_bytes)
 
 
@@ -212,7 +219,8 @@ def attempt_folder(folder: Path, ref: Ref) -> AttemptFolder:
 
 
 def make_attempt_folder(place: AttemptFolder, order: Order, cache: BlobCache) -> None:
-    """Make an attempt's folder afresh, with a copy of everything granted to the program.
+    """Make an attempt's folder afresh, with a copy of everything granted to the program, and with
+    the folders of the files it is to leave.
 
     Raises:
         MalformedOrder: two things are to be at the same path.
@@ -223,6 +231,9 @@ def make_attempt_folder(place: AttemptFolder, order: Order, cache: BlobCache) ->
         place.work.mkdir(parents=True)
         for directory in order.directories:
             _fill(place.work, directory, cache)
+        for parts in order.outputs:
+            with _make_inside(place.work, parts[:-1]):
+                pass
 
 
 def remove_folder(place: AttemptFolder) -> None:
@@ -240,21 +251,32 @@ def sweep_folders(folder: Path, known: frozenset[Ref]) -> None:
 
 
 def _fill(work: Path, directory: Directory, cache: BlobCache) -> None:
-    with _open_inside(work, directory.parts):
+    with _make_inside(work, directory.parts):
         pass
     for file in directory.files:
         parts = directory.parts + file.parts
-        with _open_inside(work, parts[:-1]) as parent:
+        with _make_inside(work, parts[:-1]) as parent:
             _copy(parent, parts[-1], file, cache)
 
 
 @contextmanager
-def _open_inside(root: Path, parts: tuple[str, ...]) -> Iterator[int]:
-    """Open a folder below root, made if need be, one step at a time and never through a link."""
-    here = os.open(root, os.O_DIRECTORY | os.O_RDONLY | os.O_CLOEXEC)
+def open_folder(
+    root: Path, parts: tuple[str, ...], step: Callable[[int, str], int] | None = None
+) -> Iterator[int]:
+    """Open a folder below root, one step at a time and never through a link.
+
+    Args:
+        root: where to begin.
+        parts: the way down.
+        step: opens a name in an open folder; None: as it is there.
+
+    Raises:
+        OSError: it is not there, or no folder.
+    """
+    here = os.open(root, _FOLDER | os.O_NOFOLLOW)
     try:
         for part in parts:
-            below = _step(here, part)
+            below = (step or _enter)(here, part)
             os.close(here)
             here = below
         yield here
@@ -262,12 +284,20 @@ def _open_inside(root: Path, parts: tuple[str, ...]) -> Iterator[int]:
         os.close(here)
 
 
+def _enter(parent: int, name: str) -> int:
+    return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=parent)
+
+
+def _make_inside(root: Path, parts: tuple[str, ...]) -> AbstractContextManager[int]:
+    """Open a folder below root, made if need be."""
+    return open_folder(root, parts, _step)
+
+
 def _step(parent: int, name: str) -> int:
     with suppress(FileExistsError):  # by an earlier path; what is no folder is refused below
         os.mkdir(name, dir_fd=parent)
     try:
-        flags = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_RDONLY | os.O_CLOEXEC
-        return os.open(name, flags, dir_fd=parent)
+        return _enter(parent, name)
     except OSError as error:
         if error.errno not in (errno.ENOTDIR, errno.ELOOP):
             raise

@@ -55,14 +55,50 @@ def test_a_failing_program_is_an_outcome(
 
 
 def test_output_is_held_against_what_is_expected(rig: Rig) -> None:
-    """The right output succeeds and another one is wrong, decided by the digest alone."""
+    """The right output succeeds; of another one the report shows where it first differs."""
     rig.start_agent()
-    right, wrong = (rig.assignment(n, "echo 42", sequence=n) for n in (1, 2))
+    right, wrong, near = (rig.assignment(n, "echo 42", sequence=n) for n in (1, 2, 3))
     right.checker.exact.CopyFrom(rig.orchestrator.put(b"42\n"))
     wrong.checker.exact.CopyFrom(rig.orchestrator.put(b"43\n"))
-    rig.orchestrator.grant(1, right, wrong)
+    near.checker.tolerance.expected.CopyFrom(rig.orchestrator.put(b"41.9\n"))
+    near.checker.tolerance.absolute = 0.2
+    rig.orchestrator.grant(1, right, wrong, near)
     assert rig.orchestrator.wait_for_report(1).outcome == pb.OUTCOME_SUCCEEDED
-    assert rig.orchestrator.wait_for_report(2).outcome == pb.OUTCOME_WRONG_OUTPUT
+    report = rig.orchestrator.wait_for_report(2)
+    assert (report.outcome, report.reason) == (
+        pb.OUTCOME_WRONG_OUTPUT,
+        "stdout differs at byte 1, line 1: '42', expected '43'",
+    )
+    assert rig.orchestrator.wait_for_report(3).outcome == pb.OUTCOME_SUCCEEDED
+
+
+def test_files_a_program_leaves_are_brought_in(rig: Rig) -> None:
+    """Each once by its digest, before the report that names them; their folders are there."""
+    rig.start_agent()
+    order = rig.assignment(7, "echo one > a.txt; echo two > out/b; echo one > c", repeats=2)
+    order.outputs.extend(["a.txt", "out/b", "c"])
+    order.checker.exact.CopyFrom(rig.orchestrator.put(b"two\n"))
+    order.checker.of = "out/b"
+    rig.orchestrator.grant(1, order)
+    report = rig.orchestrator.wait_for_report(7)
+    assert report.outcome == pb.OUTCOME_SUCCEEDED, report.reason
+    found = {file.path: rig.orchestrator.files[7, file.digest.sha256] for file in report.files}
+    assert found == {"a.txt": b"one\n", "out/b": b"two\n", "c": b"one\n"}
+
+
+def test_a_file_that_leads_out_is_not_brought_in(rig: Rig) -> None:
+    """The attempt fails with the reason; the file that is there comes all the same."""
+    rig.start_agent()
+    order = rig.assignment(7, f'ln -s "{rig.folder}/agent.toml" leak; echo here > there')
+    order.outputs.extend(["there", "leak"])
+    rig.orchestrator.grant(1, order)
+    report = rig.orchestrator.wait_for_report(7)
+    assert (report.outcome, report.reason) == (
+        pb.OUTCOME_WORKLOAD_FAILED,
+        "left leak behind a link, or below something that is no folder",
+    )
+    assert [file.path for file in report.files] == ["there"]
+    assert list(rig.orchestrator.files.values()) == [b"here\n"]
 
 
 def test_a_program_gets_what_it_was_granted(rig: Rig) -> None:

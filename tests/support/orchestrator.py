@@ -64,11 +64,13 @@ class Orchestrator(agents_pb2_grpc.AgentsServicer):
     #: All completed uploads of reports, by attempt, each time they came.
     reports: dict[int, list[bytes]] = field(default_factory=dict)
     logs: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    #: Files programs left, by attempt and digest.
+    files: dict[tuple[int, str], bytes] = field(default_factory=dict)
     fetches: list[tuple[str, int]] = field(default_factory=list)
     calls: list[float] = field(default_factory=list)
     #: Say forget once a report is here.
     forgets: bool = True
-    _partial: dict[tuple[int, int], bytearray] = field(default_factory=dict)
+    _partial: dict[tuple[int, int, str], bytearray] = field(default_factory=dict)
     _server: grpc.Server | None = None
     _port: int = 0
 
@@ -234,7 +236,8 @@ class Orchestrator(agents_pb2_grpc.AgentsServicer):
         return answer, bool(news or over or pressing or lease_news)
 
     def _store(self, request: pb.UploadRequest, context: grpc.ServicerContext) -> pb.UploadReply:
-        key = (request.attempt.attempt_id, int(request.kind))
+        attempt_id, kind = request.attempt.attempt_id, int(request.kind)
+        key = (attempt_id, kind, request.whole.sha256)
         data = self._partial.setdefault(key, bytearray())
         if request.offset <= len(data):
             data[request.offset :] = request.data
@@ -244,7 +247,9 @@ class Orchestrator(agents_pb2_grpc.AgentsServicer):
             del self._partial[key]
             context.abort(grpc.StatusCode.DATA_LOSS, "other bytes")
         if request.kind == pb.UPLOAD_KIND_REPORT:
-            self.reports.setdefault(request.attempt.attempt_id, []).append(bytes(data))
+            self.reports.setdefault(attempt_id, []).append(bytes(data))
+        elif kind == pb.UPLOAD_KIND_FILE:
+            self.files[attempt_id, request.whole.sha256] = bytes(data)
         else:
-            self.logs[key] = bytes(data)
+            self.logs[attempt_id, kind] = bytes(data)
         return pb.UploadReply(next_offset=len(data), complete=True)

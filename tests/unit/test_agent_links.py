@@ -19,7 +19,7 @@ def test_does_not_step_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "work" / "data").symlink_to(tmp_path / "outside")
     with (
         pytest.raises(MalformedOrder),
-        stage._open_inside(tmp_path / "work", ("data", "sub")),
+        stage._make_inside(tmp_path / "work", ("data", "sub")),
     ):
         pass
     assert list((tmp_path / "outside").iterdir()) == []

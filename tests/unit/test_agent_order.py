@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.errors import MalformedOrder
-from agent.order import NAME_MAX_BYTES, PATH_MAX_BYTES, check_path, read_order
+from agent.order import (
+    NAME_MAX_BYTES,
+    PATH_MAX_BYTES,
+    Blob,
+    Check,
+    CheckKind,
+    check_path,
+    read_order,
+)
 from protos.farm.v1 import agents_pb2 as pb
 
 DIGEST = pb.Digest(sha256="a" * 64, size_bytes=3)
@@ -114,6 +122,39 @@ def test_reads_a_good_order() -> None:
     assert order.arguments == ("a", "")
     assert order.environment == {"A": "1", "B": "2"}
     assert order.wasm
-    assert [blob.sha256 for blob in order.blobs()] == ["a" * 64, "b" * 64]
-    assert order.expected is not None
-    assert order.expected.size_bytes == 9
+    assert [blob.sha256 for blob in order.blobs()] == ["a" * 64, "b" * 64, "c" * 64]
+    assert order.check == Check(CheckKind.EXACT, "c" * 64, Blob("c" * 64, 9))
+    assert order.repeats_agree
+
+
+def test_reads_how_the_output_is_judged() -> None:
+    """A digest needs no bytes here, a tolerance does; a file is one of the outputs."""
+    expected = pb.Digest(sha256="c" * 64, size_bytes=9)
+    near = pb.Tolerance(expected=expected, relative=0.5, absolute=2)
+    order = read_order(
+        wire(outputs=["a/b.txt", "c"], checker=pb.Checker(tolerance=near, of="a/b.txt"))
+    )
+    assert order.outputs == (("a", "b.txt"), ("c",))
+    blob = Blob("c" * 64, 9)
+    kind = CheckKind.TOLERANCE
+    assert order.check == Check(kind, blob.sha256, blob, 0.5, 2.0, ("a", "b.txt"))
+    assert blob in order.blobs()
+    assert not order.repeats_agree
+    order = read_order(wire(checker=pb.Checker(sha256="d" * 64)))
+    assert order.check == Check(CheckKind.DIGEST, "d" * 64)
+    assert order.repeats_agree
+
+
+def test_refuses_a_check_it_could_not_carry_out() -> None:
+    """Above all one of a kind it does not know: that would pass for any output."""
+    near = pb.Tolerance(expected=DIGEST, relative=-1)
+    for checker in (
+        pb.Checker(),
+        pb.Checker(sha256="short"),
+        pb.Checker(tolerance=near),
+        pb.Checker(exact=DIGEST, of="not-an-output"),
+    ):
+        with pytest.raises(MalformedOrder):
+            read_order(wire(checker=checker))
+    with pytest.raises(MalformedOrder):
+        read_order(wire(outputs=["../up"]))

@@ -20,7 +20,6 @@ GOOD = Evidence(
     ordered=2,
     stopped=None,
     outputs=("aa", "aa"),
-    expected="aa",
     runner_end="",
 )
 
@@ -32,9 +31,8 @@ def with_end(**changes: object) -> Evidence:
 
 
 def test_all_well() -> None:
-    """Everything ran, printed the same and the right thing."""
+    """Everything ran and printed the same."""
     assert Verdict(Outcome.SUCCEEDED) == decide(GOOD)
-    assert Verdict(Outcome.SUCCEEDED) == decide(replace(GOOD, expected=None))
 
 
 @pytest.mark.parametrize(
@@ -135,10 +133,18 @@ def test_missing_repeats_are_the_farms_fault() -> None:
     assert decide(replace(GOOD, outputs=("aa",))).outcome == Outcome.INFRASTRUCTURE_FAILED
 
 
-def test_outputs_must_agree_and_be_right() -> None:
-    """Repeats that differ are wrong even without a checker; equal ones are held against it."""
-    differ = replace(GOOD, outputs=("aa", "bb"), expected=None)
+def test_repeats_must_print_the_same_unless_something_else_is_judged() -> None:
+    """Repeats that differ are wrong even where nothing is expected of them."""
+    differ = replace(GOOD, outputs=("aa", "bb"))
     assert Verdict(
         Outcome.WRONG_OUTPUT, "repeat 1 printed something else than repeat 0"
     ) == decide(differ)
-    assert decide(replace(GOOD, expected="cc")).outcome == Outcome.WRONG_OUTPUT
+    assert Verdict(Outcome.SUCCEEDED) == decide(replace(differ, agree=False))
+
+
+def test_a_file_that_is_not_left_is_the_workloads_failure() -> None:
+    """Only where the program ended well: a crash explains why there is no file."""
+    missing = replace(GOOD, files_problem="left no file a.bin")
+    assert Verdict(Outcome.WORKLOAD_FAILED, "left no file a.bin") == decide(missing)
+    crashed = replace(with_end(exit_code=3), files_problem="left no file a.bin")
+    assert Verdict(Outcome.WORKLOAD_FAILED, "exit code 3") == decide(crashed)

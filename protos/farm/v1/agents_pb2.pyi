@@ -80,6 +80,8 @@ class _UploadKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UploadKind
     """what the runtime itself printed"""
     UPLOAD_KIND_REPORT: _UploadKind.ValueType  # 4
     """a serialized Report; last, since it settles the attempt"""
+    UPLOAD_KIND_FILE: _UploadKind.ValueType  # 5
+    """a file the program left; the report says which"""
 
 class UploadKind(_UploadKind, metaclass=_UploadKindEnumTypeWrapper): ...
 
@@ -90,6 +92,8 @@ UPLOAD_KIND_MESSAGES: UploadKind.ValueType  # 3
 """what the runtime itself printed"""
 UPLOAD_KIND_REPORT: UploadKind.ValueType  # 4
 """a serialized Report; last, since it settles the attempt"""
+UPLOAD_KIND_FILE: UploadKind.ValueType  # 5
+"""a file the program left; the report says which"""
 Global___UploadKind: _TypeAlias = UploadKind  # noqa: Y015
 
 class _Outcome:
@@ -262,26 +266,68 @@ class Limits(_message.Message):
 Global___Limits: _TypeAlias = Limits  # noqa: Y015
 
 @_typing.final
+class Tolerance(_message.Message):
+    """Numbers in text, compared word by word with the expected text; words that are no numbers must be equal. A number is
+    right if it is no farther from the expected one than the larger of `absolute` and `relative` times the expected one.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPECTED_FIELD_NUMBER: _builtins.int
+    RELATIVE_FIELD_NUMBER: _builtins.int
+    ABSOLUTE_FIELD_NUMBER: _builtins.int
+    relative: _builtins.float
+    absolute: _builtins.float
+    @_builtins.property
+    def expected(self) -> Global___Digest: ...
+    def __init__(
+        self,
+        *,
+        expected: Global___Digest | None = ...,
+        relative: _builtins.float = ...,
+        absolute: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expected", b"expected"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["absolute", b"absolute", "expected", b"expected", "relative", b"relative"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Tolerance: _TypeAlias = Tolerance  # noqa: Y015
+
+@_typing.final
 class Checker(_message.Message):
-    """How the output is judged. Nothing set: any output is right."""
+    """How the output is judged. An agent that does not know the kind refuses the order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     EXACT_FIELD_NUMBER: _builtins.int
+    TOLERANCE_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    OF_FIELD_NUMBER: _builtins.int
+    sha256: _builtins.str
+    """the output has this digest"""
+    of: _builtins.str
+    """one of the assignment's outputs, judged in place of stdout; empty: stdout"""
     @_builtins.property
     def exact(self) -> Global___Digest:
-        """stdout equals this blob byte for byte"""
+        """the output equals this blob byte for byte"""
 
+    @_builtins.property
+    def tolerance(self) -> Global___Tolerance: ...
     def __init__(
         self,
         *,
         exact: Global___Digest | None = ...,
+        tolerance: Global___Tolerance | None = ...,
+        sha256: _builtins.str = ...,
+        of: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["exact", b"exact", "kind", b"kind"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["exact", b"exact", "kind", b"kind", "sha256", b"sha256", "tolerance", b"tolerance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["exact", b"exact", "kind", b"kind"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exact", b"exact", "kind", b"kind", "of", b"of", "sha256", b"sha256", "tolerance", b"tolerance"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["exact"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["exact", "tolerance", "sha256"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -326,6 +372,7 @@ class Assignment(_message.Message):
     REPEATS_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
     CHECKER_FIELD_NUMBER: _builtins.int
+    OUTPUTS_FIELD_NUMBER: _builtins.int
     kind: Global___ProgramKind.ValueType
     program_name: _builtins.str
     """argv[0]"""
@@ -350,7 +397,13 @@ class Assignment(_message.Message):
     @_builtins.property
     def limits(self) -> Global___Limits: ...
     @_builtins.property
-    def checker(self) -> Global___Checker: ...
+    def checker(self) -> Global___Checker:
+        """absent: any output is right"""
+
+    @_builtins.property
+    def outputs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """files the program leaves, relative to its working folder"""
+
     def __init__(
         self,
         *,
@@ -367,10 +420,11 @@ class Assignment(_message.Message):
         repeats: _builtins.int = ...,
         limits: Global___Limits | None = ...,
         checker: Global___Checker | None = ...,
+        outputs: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "checker", b"checker", "limits", b"limits", "program", b"program", "runner", b"runner", "stdin", b"stdin"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "attempt", b"attempt", "checker", b"checker", "directories", b"directories", "environment", b"environment", "kind", b"kind", "limits", b"limits", "program", b"program", "program_name", b"program_name", "repeats", b"repeats", "runner", b"runner", "stdin", b"stdin", "warmups", b"warmups"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "attempt", b"attempt", "checker", b"checker", "directories", b"directories", "environment", b"environment", "kind", b"kind", "limits", b"limits", "outputs", b"outputs", "program", b"program", "program_name", b"program_name", "repeats", b"repeats", "runner", b"runner", "stdin", b"stdin", "warmups", b"warmups"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -817,6 +871,32 @@ class Conditions(_message.Message):
 Global___Conditions: _TypeAlias = Conditions  # noqa: Y015
 
 @_typing.final
+class OutputFile(_message.Message):
+    """A file the program left."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    path: _builtins.str
+    """as ordered"""
+    @_builtins.property
+    def digest(self) -> Global___Digest: ...
+    def __init__(
+        self,
+        *,
+        path: _builtins.str = ...,
+        digest: Global___Digest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OutputFile: _TypeAlias = OutputFile  # noqa: Y015
+
+@_typing.final
 class Report(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -841,6 +921,7 @@ class Report(_message.Message):
     RUNNER_VERSION_FIELD_NUMBER: _builtins.int
     MEASURED_CPU_FIELD_NUMBER: _builtins.int
     ADOPTED_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
     outcome: Global___Outcome.ValueType
     reason: _builtins.str
     exit_code: _builtins.int
@@ -872,6 +953,10 @@ class Report(_message.Message):
     def before(self) -> Global___Conditions: ...
     @_builtins.property
     def after(self) -> Global___Conditions: ...
+    @_builtins.property
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___OutputFile]:
+        """those of the ordered outputs that are there"""
+
     def __init__(
         self,
         *,
@@ -896,10 +981,11 @@ class Report(_message.Message):
         runner_version: _builtins.str = ...,
         measured_cpu: _builtins.int = ...,
         adopted: _builtins.bool = ...,
+        files: _abc.Iterable[Global___OutputFile] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "attempt", b"attempt", "before", b"before", "output", b"output", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adopted", b"adopted", "after", b"after", "attempt", b"attempt", "before", b"before", "boot_id", b"boot_id", "ended_unix_ns", b"ended_unix_ns", "exit_code", b"exit_code", "load_ns", b"load_ns", "measured_cpu", b"measured_cpu", "outcome", b"outcome", "output", b"output", "output_truncated", b"output_truncated", "reason", b"reason", "repeats", b"repeats", "runner_ended_ns", b"runner_ended_ns", "runner_started_ns", b"runner_started_ns", "runner_version", b"runner_version", "signal", b"signal", "started_unix_ns", b"started_unix_ns", "trap", b"trap", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adopted", b"adopted", "after", b"after", "attempt", b"attempt", "before", b"before", "boot_id", b"boot_id", "ended_unix_ns", b"ended_unix_ns", "exit_code", b"exit_code", "files", b"files", "load_ns", b"load_ns", "measured_cpu", b"measured_cpu", "outcome", b"outcome", "output", b"output", "output_truncated", b"output_truncated", "reason", b"reason", "repeats", b"repeats", "runner_ended_ns", b"runner_ended_ns", "runner_started_ns", b"runner_started_ns", "runner_version", b"runner_version", "signal", b"signal", "started_unix_ns", b"started_unix_ns", "trap", b"trap", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cprotos/farm/v1/control.proto\x12\x07\x66\x61rm.v1\".\n\x0bMatrixOrder\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x11\n\toverrides\x18\x02 \x03(\t\"-\n\x0e\x44irectoryGrant\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\r\n\x05guest\x18\x02 \x01(\t\"\xc4\x02\n\x0cProgramOrder\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x11\n\targuments\x18\x02 \x03(\t\x12;\n\x0b\x65nvironment\x18\x03 \x03(\x0b\x32&.farm.v1.ProgramOrder.EnvironmentEntry\x12\r\n\x05stdin\x18\x04 \x01(\t\x12,\n\x0b\x64irectories\x18\x05 \x03(\x0b\x32\x17.farm.v1.DirectoryGrant\x12\r\n\x05modes\x18\x06 \x03(\t\x12\x0f\n\x07\x64\x65vices\x18\x07 \x03(\t\x12\x10\n\x08\x61ttempts\x18\x08 \x01(\r\x12\x0f\n\x07warmups\x18\t \x01(\r\x12\x0f\n\x07repeats\x18\n \x01(\r\x12\x11\n\ttimeout_s\x18\x0b \x01(\x01\x1a\x32\n\x10\x45nvironmentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"2\n\x0eSelectionOrder\x12\r\n\x05\x61rchs\x18\x01 \x03(\t\x12\x11\n\tworkloads\x18\x02 \x03(\t\"\x8f\x01\n\x05Order\x12&\n\x06matrix\x18\x01 \x01(\x0b\x32\x14.farm.v1.MatrixOrderH\x00\x12(\n\x07program\x18\x02 \x01(\x0b\x32\x15.farm.v1.ProgramOrderH\x00\x12,\n\tselection\x18\x03 \x01(\x0b\x32\x17.farm.v1.SelectionOrderH\x00\x42\x06\n\x04kind\"\x1d\n\x0bSubmitReply\x12\x0e\n\x06run_id\x18\x01 \x01(\x03\"\x1e\n\nBuildReply\x12\x10\n\x08\x62uild_id\x18\x01 \x01(\x03\"\x18\n\x06RunRef\x12\x0e\n\x06run_id\x18\x01 \x01(\x03\"\x1c\n\x08\x42uildRef\x12\x10\n\x08\x62uild_id\x18\x01 \x01(\x03\"~\n\tBuildStep\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x11\n\telapsed_s\x18\x04 \x01(\x01\x12\x0e\n\x06sha256\x18\x05 \x01(\t\x12\x12\n\nsize_bytes\x18\x06 \x01(\x04\x12\r\n\x05\x65rror\x18\x07 \x01(\t\"S\n\rBuildProgress\x12\x10\n\x08\x66inished\x18\x01 \x01(\x08\x12!\n\x05steps\x18\x02 \x03(\x0b\x32\x12.farm.v1.BuildStep\x12\r\n\x05\x65rror\x18\x03 \x01(\t\"\xe7\x01\n\x0bRunProgress\x12\r\n\x05state\x18\x01 \x01(\t\x12%\n\x05\x62uild\x18\x02 \x01(\x0b\x32\x16.farm.v1.BuildProgress\x12\r\n\x05\x63\x65lls\x18\x03 \x01(\r\x12>\n\x0e\x63\x65lls_by_state\x18\x04 \x03(\x0b\x32&.farm.v1.RunProgress.CellsByStateEntry\x12\x0f\n\x07running\x18\x05 \x03(\t\x12\r\n\x05\x65rror\x18\x06 \x01(\t\x1a\x33\n\x11\x43\x65llsByStateEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\"\x07\n\x05\x45mpty\"C\n\x0bStatusReply\x12\x0b\n\x03pid\x18\x01 \x01(\x03\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x16\n\x0e\x61gents_address\x18\x03 \x01(\t2\xd9\x02\n\x07\x43ontrol\x12.\n\x06Submit\x12\x0e.farm.v1.Order\x1a\x14.farm.v1.SubmitReply\x12,\n\x05\x42uild\x12\x0e.farm.v1.Order\x1a\x13.farm.v1.BuildReply\x12\x31\n\x08WatchRun\x12\x0f.farm.v1.RunRef\x1a\x14.farm.v1.RunProgress\x12\x37\n\nWatchBuild\x12\x11.farm.v1.BuildRef\x1a\x16.farm.v1.BuildProgress\x12)\n\x06\x43\x61ncel\x12\x0f.farm.v1.RunRef\x1a\x0e.farm.v1.Empty\x12)\n\x06Resume\x12\x0f.farm.v1.RunRef\x1a\x0e.farm.v1.Empty\x12.\n\x06Status\x12\x0e.farm.v1.Empty\x1a\x14.farm.v1.StatusReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cprotos/farm/v1/control.proto\x12\x07\x66\x61rm.v1\".\n\x0bMatrixOrder\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x11\n\toverrides\x18\x02 \x03(\t\"-\n\x0e\x44irectoryGrant\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\r\n\x05guest\x18\x02 \x01(\t\"\xa1\x03\n\x0cProgramOrder\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x11\n\targuments\x18\x02 \x03(\t\x12;\n\x0b\x65nvironment\x18\x03 \x03(\x0b\x32&.farm.v1.ProgramOrder.EnvironmentEntry\x12\r\n\x05stdin\x18\x04 \x01(\t\x12,\n\x0b\x64irectories\x18\x05 \x03(\x0b\x32\x17.farm.v1.DirectoryGrant\x12\r\n\x05modes\x18\x06 \x03(\t\x12\x0f\n\x07\x64\x65vices\x18\x07 \x03(\t\x12\x10\n\x08\x61ttempts\x18\x08 \x01(\r\x12\x0f\n\x07warmups\x18\t \x01(\r\x12\x0f\n\x07repeats\x18\n \x01(\r\x12\x11\n\ttimeout_s\x18\x0b \x01(\x01\x12\x0f\n\x07sources\x18\x0c \x03(\t\x12\x0f\n\x07outputs\x18\r \x03(\t\x12\x14\n\x0cmemory_bytes\x18\x0e \x01(\x04\x12\x14\n\x0coutput_bytes\x18\x0f \x01(\x04\x12\r\n\x05\x66lags\x18\x10 \x03(\t\x1a\x32\n\x10\x45nvironmentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"2\n\x0eSelectionOrder\x12\r\n\x05\x61rchs\x18\x01 \x03(\t\x12\x11\n\tworkloads\x18\x02 \x03(\t\"\x8f\x01\n\x05Order\x12&\n\x06matrix\x18\x01 \x01(\x0b\x32\x14.farm.v1.MatrixOrderH\x00\x12(\n\x07program\x18\x02 \x01(\x0b\x32\x15.farm.v1.ProgramOrderH\x00\x12,\n\tselection\x18\x03 \x01(\x0b\x32\x17.farm.v1.SelectionOrderH\x00\x42\x06\n\x04kind\"\x1d\n\x0bSubmitReply\x12\x0e\n\x06run_id\x18\x01 \x01(\x03\"\x1e\n\nBuildReply\x12\x10\n\x08\x62uild_id\x18\x01 \x01(\x03\"\x18\n\x06RunRef\x12\x0e\n\x06run_id\x18\x01 \x01(\x03\"\x1c\n\x08\x42uildRef\x12\x10\n\x08\x62uild_id\x18\x01 \x01(\x03\"~\n\tBuildStep\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x11\n\telapsed_s\x18\x04 \x01(\x01\x12\x0e\n\x06sha256\x18\x05 \x01(\t\x12\x12\n\nsize_bytes\x18\x06 \x01(\x04\x12\r\n\x05\x65rror\x18\x07 \x01(\t\"S\n\rBuildProgress\x12\x10\n\x08\x66inished\x18\x01 \x01(\x08\x12!\n\x05steps\x18\x02 \x03(\x0b\x32\x12.farm.v1.BuildStep\x12\r\n\x05\x65rror\x18\x03 \x01(\t\"\xe7\x01\n\x0bRunProgress\x12\r\n\x05state\x18\x01 \x01(\t\x12%\n\x05\x62uild\x18\x02 \x01(\x0b\x32\x16.farm.v1.BuildProgress\x12\r\n\x05\x63\x65lls\x18\x03 \x01(\r\x12>\n\x0e\x63\x65lls_by_state\x18\x04 \x03(\x0b\x32&.farm.v1.RunProgress.CellsByStateEntry\x12\x0f\n\x07running\x18\x05 \x03(\t\x12\r\n\x05\x65rror\x18\x06 \x01(\t\x1a\x33\n\x11\x43\x65llsByStateEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\"\x07\n\x05\x45mpty\"C\n\x0bStatusReply\x12\x0b\n\x03pid\x18\x01 \x01(\x03\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x16\n\x0e\x61gents_address\x18\x03 \x01(\t2\xd9\x02\n\x07\x43ontrol\x12.\n\x06Submit\x12\x0e.farm.v1.Order\x1a\x14.farm.v1.SubmitReply\x12,\n\x05\x42uild\x12\x0e.farm.v1.Order\x1a\x13.farm.v1.BuildReply\x12\x31\n\x08WatchRun\x12\x0f.farm.v1.RunRef\x1a\x14.farm.v1.RunProgress\x12\x37\n\nWatchBuild\x12\x11.farm.v1.BuildRef\x1a\x16.farm.v1.BuildProgress\x12)\n\x06\x43\x61ncel\x12\x0f.farm.v1.RunRef\x1a\x0e.farm.v1.Empty\x12)\n\x06Resume\x12\x0f.farm.v1.RunRef\x1a\x0e.farm.v1.Empty\x12.\n\x06Status\x12\x0e.farm.v1.Empty\x1a\x14.farm.v1.StatusReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,33 +40,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DIRECTORYGRANT']._serialized_start=89
   _globals['_DIRECTORYGRANT']._serialized_end=134
   _globals['_PROGRAMORDER']._serialized_start=137
-  _globals['_PROGRAMORDER']._serialized_end=461
-  _globals['_PROGRAMORDER_ENVIRONMENTENTRY']._serialized_start=411
-  _globals['_PROGRAMORDER_ENVIRONMENTENTRY']._serialized_end=461
-  _globals['_SELECTIONORDER']._serialized_start=463
-  _globals['_SELECTIONORDER']._serialized_end=513
-  _globals['_ORDER']._serialized_start=516
-  _globals['_ORDER']._serialized_end=659
-  _globals['_SUBMITREPLY']._serialized_start=661
-  _globals['_SUBMITREPLY']._serialized_end=690
-  _globals['_BUILDREPLY']._serialized_start=692
-  _globals['_BUILDREPLY']._serialized_end=722
-  _globals['_RUNREF']._serialized_start=724
-  _globals['_RUNREF']._serialized_end=748
-  _globals['_BUILDREF']._serialized_start=750
-  _globals['_BUILDREF']._serialized_end=778
-  _globals['_BUILDSTEP']._serialized_start=780
-  _globals['_BUILDSTEP']._serialized_end=906
-  _globals['_BUILDPROGRESS']._serialized_start=908
-  _globals['_BUILDPROGRESS']._serialized_end=991
-  _globals['_RUNPROGRESS']._serialized_start=994
-  _globals['_RUNPROGRESS']._serialized_end=1225
-  _globals['_RUNPROGRESS_CELLSBYSTATEENTRY']._serialized_start=1174
-  _globals['_RUNPROGRESS_CELLSBYSTATEENTRY']._serialized_end=1225
-  _globals['_EMPTY']._serialized_start=1227
-  _globals['_EMPTY']._serialized_end=1234
-  _globals['_STATUSREPLY']._serialized_start=1236
-  _globals['_STATUSREPLY']._serialized_end=1303
-  _globals['_CONTROL']._serialized_start=1306
-  _globals['_CONTROL']._serialized_end=1651
+  _globals['_PROGRAMORDER']._serialized_end=554
+  _globals['_PROGRAMORDER_ENVIRONMENTENTRY']._serialized_start=504
+  _globals['_PROGRAMORDER_ENVIRONMENTENTRY']._serialized_end=554
+  _globals['_SELECTIONORDER']._serialized_start=556
+  _globals['_SELECTIONORDER']._serialized_end=606
+  _globals['_ORDER']._serialized_start=609
+  _globals['_ORDER']._serialized_end=752
+  _globals['_SUBMITREPLY']._serialized_start=754
+  _globals['_SUBMITREPLY']._serialized_end=783
+  _globals['_BUILDREPLY']._serialized_start=785
+  _globals['_BUILDREPLY']._serialized_end=815
+  _globals['_RUNREF']._serialized_start=817
+  _globals['_RUNREF']._serialized_end=841
+  _globals['_BUILDREF']._serialized_start=843
+  _globals['_BUILDREF']._serialized_end=871
+  _globals['_BUILDSTEP']._serialized_start=873
+  _globals['_BUILDSTEP']._serialized_end=999
+  _globals['_BUILDPROGRESS']._serialized_start=1001
+  _globals['_BUILDPROGRESS']._serialized_end=1084
+  _globals['_RUNPROGRESS']._serialized_start=1087
+  _globals['_RUNPROGRESS']._serialized_end=1318
+  _globals['_RUNPROGRESS_CELLSBYSTATEENTRY']._serialized_start=1267
+  _globals['_RUNPROGRESS_CELLSBYSTATEENTRY']._serialized_end=1318
+  _globals['_EMPTY']._serialized_start=1320
+  _globals['_EMPTY']._serialized_end=1327
+  _globals['_STATUSREPLY']._serialized_start=1329
+  _globals['_STATUSREPLY']._serialized_end=1396
+  _globals['_CONTROL']._serialized_start=1399
+  _globals['_CONTROL']._serialized_end=1744
 # @@protoc_insertion_point(module_scope)

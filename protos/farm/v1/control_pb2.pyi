@@ -107,6 +107,11 @@ class ProgramOrder(_message.Message):
     WARMUPS_FIELD_NUMBER: _builtins.int
     REPEATS_FIELD_NUMBER: _builtins.int
     TIMEOUT_S_FIELD_NUMBER: _builtins.int
+    SOURCES_FIELD_NUMBER: _builtins.int
+    OUTPUTS_FIELD_NUMBER: _builtins.int
+    MEMORY_BYTES_FIELD_NUMBER: _builtins.int
+    OUTPUT_BYTES_FIELD_NUMBER: _builtins.int
+    FLAGS_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     """absolute"""
     stdin: _builtins.str
@@ -115,6 +120,10 @@ class ProgramOrder(_message.Message):
     warmups: _builtins.int
     repeats: _builtins.int
     timeout_s: _builtins.float
+    memory_bytes: _builtins.int
+    """0: the default"""
+    output_bytes: _builtins.int
+    """0: the default"""
     @_builtins.property
     def arguments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -125,6 +134,18 @@ class ProgramOrder(_message.Message):
     def modes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
     def devices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """C files, absolute; empty: what the path says"""
+
+    @_builtins.property
+    def outputs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """files it leaves, relative to its working folder"""
+
+    @_builtins.property
+    def flags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """of the C compiler"""
+
     def __init__(
         self,
         *,
@@ -139,10 +160,15 @@ class ProgramOrder(_message.Message):
         warmups: _builtins.int = ...,
         repeats: _builtins.int = ...,
         timeout_s: _builtins.float = ...,
+        sources: _abc.Iterable[_builtins.str] | None = ...,
+        outputs: _abc.Iterable[_builtins.str] | None = ...,
+        memory_bytes: _builtins.int = ...,
+        output_bytes: _builtins.int = ...,
+        flags: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "attempts", b"attempts", "devices", b"devices", "directories", b"directories", "environment", b"environment", "modes", b"modes", "path", b"path", "repeats", b"repeats", "stdin", b"stdin", "timeout_s", b"timeout_s", "warmups", b"warmups"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "attempts", b"attempts", "devices", b"devices", "directories", b"directories", "environment", b"environment", "flags", b"flags", "memory_bytes", b"memory_bytes", "modes", b"modes", "output_bytes", b"output_bytes", "outputs", b"outputs", "path", b"path", "repeats", b"repeats", "sources", b"sources", "stdin", b"stdin", "timeout_s", b"timeout_s", "warmups", b"warmups"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
