@@ -75,7 +75,7 @@ compiler_options(const struct options *options)
     memset(&result, 0, sizeof(result));
     result.target_arch = options->arch;
     result.target_cpu = options->cpu;
-    result.target_abi = "gnu"; /* WAMR's own loader resolves all symbols, so this names the object format only */
+    result.target_abi = options->abi;
     result.enable_simd = options->simd;
     result.opt_level = options->opt;
     result.size_level = 3; /* the code model "small", WAMR's default */

@@ -3,6 +3,20 @@
 #include <stddef.h>
 #include <string.h>
 
+/* Each with the word that closes its LLVM triple. WAMR's own loader resolves all symbols, so the word names the object
+   format, and on 32-bit Arm also that floats are passed in registers, as ARMV7_VFP does. */
+static const struct {
+    const char *arch;
+    char *abi;
+    bool simd;
+} targets[] = {
+    { "x86_64", "gnu", true },
+    { "aarch64", "gnu", true },
+    { "armv7", "gnueabihf", false },
+};
+
+enum { TARGETS = sizeof(targets) / sizeof(targets[0]) };
+
 static const char *
 parse_digit(const char *text, uint32_t most, uint32_t *value, const char *complaint)
 {
@@ -44,12 +58,24 @@ parse_one(struct options *options, const char *name, char *text)
 }
 
 static const char *
-check(const struct options *options)
+take_target(struct options *options)
+{
+    for (size_t i = 0; options->arch && i < TARGETS; i++)
+        if (strcmp(options->arch, targets[i].arch) == 0) {
+            options->abi = targets[i].abi;
+            return options->simd && !targets[i].simd ? "there is no SIMD for this --arch: say --simd 0" : NULL;
+        }
+    return "--arch is x86_64, aarch64 or armv7";
+}
+
+static const char *
+check(struct options *options)
 {
     if (!options->in)
         return "name one module";
-    if (!options->arch || (strcmp(options->arch, "x86_64") != 0 && strcmp(options->arch, "aarch64") != 0))
-        return "--arch is x86_64 or aarch64";
+    const char *wrong = take_target(options);
+    if (wrong)
+        return wrong;
     /* Without a name WAMR compiles for this very machine, or for a CPU that nobody can say afterwards. */
     if (!options->cpu || !options->cpu[0] || strcmp(options->cpu, "native") == 0)
         return "--cpu must name one, such as x86-64-v3 or cortex-a72";

@@ -9,6 +9,7 @@ enum { CHECKS_AUTO = 2 }; /* WAMR's word for "as the target needs it" */
 
 struct options {
     char *arch;
+    char *abi; /* follows from arch */
     char *cpu;
     char *out;
     char *in;

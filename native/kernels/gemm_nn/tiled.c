@@ -1,14 +1,19 @@
 /* gemm_nn with a block of C held in registers while it walks over a packed panel of B.
  *
  * C is cut into blocks of ROWS x COLUMNS. A block of 4 x 16 floats is 8 registers of 256 bits (AVX2), 16 of 128 bits
- * (NEON): with one row of B and one element of A beside it that is what both architectures have. A panel of B of
- * DEPTH x COLUMNS floats is 16 KB: half of the 32 KB first-level cache of a Cortex-A53, A72 or any x86-64.
+ * (NEON of 64-bit Arm, which has 32): with one row of B and one element of A beside it that is what both architectures
+ * have. NEON of 32-bit Arm has 16 registers, so a block there is 4 x 8: 8 for sums, 2 for B, 4 for A. A panel of B of
+ * DEPTH x COLUMNS floats is 16 KB: half of the 32 KB first-level cache of a Cortex-A7, A53, A72 or any x86-64.
  */
 #include "../../bench/kernels.h"
 
 #include <string.h>
 
+#if defined(__arm__)
+enum { ROWS = 4, COLUMNS = 8, DEPTH = 512 };
+#else
 enum { ROWS = 4, COLUMNS = 16, DEPTH = 256 };
+#endif
 
 FARM_KERNEL_NAME(gemm_nn, "tiled");
 
