@@ -124,27 +124,56 @@ def explain(
     Returns:
         One line for each device it is for; one line where there is none.
     """
-    able = [status for status in statuses if fits(status.device, slot)]
-    if not able:
-        wanted = slot.device or f"of type {slot.device_type}"
-        return (f"no device {wanted} is declared",)
-    return tuple(_explain_on(status, slot, slots, held, devices, now) for status in able)
+    return explain_all((slot,), statuses, slots, held, devices, now)[slot.cell_id]
 
 
-def _explain_on(
-    status: DeviceStatus,
-    slot: Slot,
+def explain_all(
+    wanted: Sequence[Slot],
+    statuses: Sequence[DeviceStatus],
     slots: Sequence[Slot],
     held: Sequence[HeldLease],
     devices: Mapping[str, Device],
     now: datetime,
-) -> str:
-    placement = choose(status, slots, held, devices, now)
-    if slot in placement.slots:
-        return f"{status.device.name} takes it when it asks next"
+) -> Mapping[int, tuple[str, ...]]:
+    """Say why each of many open slots waits, as ``explain`` does; each device chooses once.
+
+    Returns:
+        The lines by the number of the slot's cell.
+    """
+    choices = [_Choice(status, choose(status, slots, held, devices, now)) for status in statuses]
+    return {slot.cell_id: _explain_one(slot, choices) for slot in wanted}
+
+
+class _Choice:
+    """What a device would be given now."""
+
+    def __init__(self, status: DeviceStatus, placement: Placement) -> None:
+        self.status = status
+        self.placement = placement
+        self.cells = frozenset(slot.cell_id for slot in placement.slots)
+
+
+def _explain_one(slot: Slot, choices: Sequence[_Choice]) -> tuple[str, ...]:
+    able = [choice for choice in choices if fits(choice.status.device, slot)]
+    if not able:
+        wanted = slot.device or f"of type {slot.device_type}"
+        return (f"no device {wanted} is declared",)
+    return tuple(_explain_on(choice, slot) for choice in able)
+
+
+def _explain_on(choice: _Choice, slot: Slot) -> str:
+    status, placement = choice.status, choice.placement
+    if slot.cell_id in choice.cells:
+        # After a fault a device rests for a while, which only the orchestrator's memory knows.
+        rest = f" and has rested ({status.note})" if _is_on_trial(status) else ""
+        return f"{status.device.name} takes it when it asks next{rest}"
     if placement.slots:
         return f"{status.device.name} takes {placement.why} first"
     return placement.why
+
+
+def _is_on_trial(status: DeviceStatus) -> bool:
+    return status.health is Health.UNKNOWN and bool(status.note)
 
 
 def _urgency(slot: Slot) -> tuple[int, int, int, int, int]:

@@ -16,6 +16,7 @@ from orchestrator.domain.matrix import CellPlan
 from orchestrator.domain.order import BuildProgress
 from orchestrator.domain.run import CellResult, Run
 from orchestrator.domain.workload import Workload
+from orchestrator.explanations import Explanation
 from orchestrator.results.stats import summarize
 from orchestrator.store.base import AttemptRecord
 
@@ -47,6 +48,23 @@ def result_document(result: CellResult) -> Document:
         "runtime": result.runtime,
         "output_digest": result.output_digest,
         "started_at": instant(result.started_at),
+    }
+
+
+def explanation_document(explained: Explanation) -> Document:
+    """Write what is to be said of a cell as ``farm explain --json`` does."""
+    cell = explained.cell
+    return {
+        "cell_id": cell.cell_id,
+        "workload": cell.workload,
+        "case": dict(cell.case),
+        "mode": cell.mode,
+        "device": cell.device,
+        "device_type": cell.device_type,
+        "emulated": cell.emulated,
+        "state": cell.state.value,
+        "outcome": None if cell.outcome is None else cell.outcome.value,
+        "why": list(explained.why),
     }
 
 
@@ -183,6 +201,7 @@ def _finished(finished: Finished) -> Document:
         "numbers": dict(finished.numbers),
         "output": None if finished.output is None else asdict(finished.output),
         "output_truncated": finished.output_truncated,
+        "files": [{"path": path, **asdict(digest)} for path, digest in finished.files.items()],
         "boot_id": finished.boot_id,
         "runner_started_ns": finished.runner_started_ns,
         "runner_ended_ns": finished.runner_ended_ns,
@@ -210,7 +229,8 @@ def workload_document(workload: Workload) -> Document:
         "environment": dict(workload.environment),
         "kernels": {name: list(variants) for name, variants in workload.kernels.items()},
         "flags": list(workload.flags),
-        "output": workload.expected,
+        "outputs": list(workload.outputs),
+        "output": workload.checker and asdict(workload.checker),
         "limits": asdict(workload.limits),
     }
 

@@ -13,6 +13,7 @@ from orchestrator.domain.device import Device, DeviceStatus
 from orchestrator.domain.matrix import CellPlan
 from orchestrator.domain.run import CellResult
 from orchestrator.domain.workload import Workload
+from orchestrator.explanations import Explanation
 from orchestrator.reads import quartiles, takers
 from orchestrator.store.base import AttemptRecord
 
@@ -47,15 +48,43 @@ def _device(cell: CellResult) -> str:
     return f"{cell.device or 'any'} ({cell.device_type}, {cell.arch}{mark})"
 
 
+def explanations_table(explained: Sequence[Explanation]) -> Table:
+    """Lay out what is to be said of cells, a row each."""
+    columns = (
+        Column("cell", right=True),
+        Column("state"),
+        Column("case", spare=1),
+        Column("mode"),
+        Column("device"),
+        Column("why"),
+    )
+    rows = tuple(
+        (
+            str(one.cell.cell_id),
+            one.cell.state.value,
+            words.case(one.cell.workload, one.cell.case),
+            one.cell.mode,
+            _place(one.cell),
+            "; ".join(map(words.first_line, one.why)),
+        )
+        for one in explained
+    )
+    return plain_table(columns, rows, "no cells")
+
+
+def _place(cell: CellResult) -> str:
+    return (cell.device or f"any {cell.device_type}") + (" (emulated)" if cell.emulated else "")
+
+
 def attempts_table(attempts: Sequence[tuple[AttemptRecord, Sequence[Sample]]]) -> Table:
     """Lay out attempts, rejected ones included."""
     columns = (
         Column("attempt", right=True),
         Column("block", right=True),
         Column("device"),
-        Column("fence", right=True),
+        Column("fence", right=True, spare=2),
         Column("state"),
-        Column("granted"),
+        Column("granted", spare=1),
         Column("execute s"),
         Column("outcome"),
     )
@@ -155,7 +184,8 @@ def workload_table(workload: Workload) -> Table:
             ("parameters", parameters(workload) or words.NOTHING),
             ("arguments", " ".join(workload.arguments) or words.NOTHING),
             ("kernels", "; ".join(kernels) or words.NOTHING),
-            ("output", workload.expected or "any"),
+            ("leaves", ", ".join(workload.outputs) or words.NOTHING),
+            ("output", words.checker(workload.checker)),
             ("time limit", words.seconds(workload.limits.timeout_s)),
             ("memory limit", words.size(workload.limits.memory_bytes)),
             ("output limit", words.size(workload.limits.output_bytes)),

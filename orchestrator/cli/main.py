@@ -13,7 +13,17 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Run the command line of this process and exit with its code."""
+    _fill_closed_streams()
     sys.exit(run(sys.argv[1:]))
+
+
+def _fill_closed_streams() -> None:
+    """Keep files that are opened later, the database first, from becoming a standard stream."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest that is free: this one
 
 
 def run(arguments: list[str]) -> int:
@@ -26,23 +36,38 @@ def run(arguments: list[str]) -> int:
         The exit code: 0 ok, 1 an outcome failed, 2 usage, 3 farm unavailable, 70 a bug, 130
         interrupted.
     """
-    if arguments in ([], ["--help"]):
+    try:
+        code = _answer(arguments)
+        if sys.stdout is not None:
+            # A reader that has left, or a full disk, is noticed here and not at the very end.
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read us has seen enough: `farm results list | head`.
+        _let_go_of_stdout()
+        return 0
+    except Exception as error:  # noqa: BLE001  # the one place where what nobody expected is told
+        from orchestrator.cli import failure
+
+        code = failure.tell(error, arguments)
+        if isinstance(error, OSError):
+            _let_go_of_stdout()
+    return code
+
+
+def _answer(arguments: list[str]) -> int:
+    if arguments in ([], ["--help"]) and sys.stdout is not None:
         # Importing the parser takes five times as long as starting python, and these two need
         # nothing of it.
         sys.stdout.write(root_help())
         return 0
     from orchestrator.cli import root
 
-    try:
-        return root.run(arguments)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read us has seen enough (`farm results list | head`); python would complain once
-        # more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except Exception as error:  # noqa: BLE001  # the one place where what nobody expected is told
-        from orchestrator.cli import failure
+    return root.run(arguments)
 
-        return failure.tell(error, arguments)
+
+def _let_go_of_stdout() -> None:
+    """Send what is still held back nowhere: python would complain of it once more at exit."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

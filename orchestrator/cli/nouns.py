@@ -31,6 +31,7 @@ NOUNS: tuple[Noun, ...] = (
     Noun("plan", "Show a matrix's cells without running them."),
     Noun("build", "Build what is missing."),
     Noun("runs", "List, show and cancel runs."),
+    Noun("explain", "Why a cell waits, or how it ended."),
     Noun("results", "The numbers: of all cells, or of one with all its attempts."),
     Noun("devices", "The devices, their state and facts."),
     Noun("workloads", "What can be run."),

@@ -20,6 +20,8 @@ LimitOption = Annotated[
 ]
 OffsetOption = Annotated[int, typer.Option("--offset", min=0, help="Rows to skip.")]
 
+RunArgument = Annotated[int, typer.Argument(metavar="RUN", help="Its number.")]
+
 #: Rows of a table for people where nothing was said; rich takes about 1 ms a row.
 PAGE = 100
 

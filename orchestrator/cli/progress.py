@@ -51,7 +51,7 @@ class Progress(ABC):
 @contextmanager
 def showing() -> Iterator[Progress]:
     """Choose what fits stderr, and clean it up at the end."""
-    if not sys.stderr.isatty():
+    if not view.moves(sys.stderr):
         yield PlainProgress()
         return
     with Live(console=view.console(sys.stderr), transient=True, refresh_per_second=8) as live:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from orchestrator.cli import session, view
@@ -12,13 +10,12 @@ from orchestrator.cli.options import (
     JsonOption,
     LimitOption,
     OffsetOption,
+    RunArgument,
     new_app,
     page_limit,
 )
 
 app = new_app()
-
-RunArgument = Annotated[int, typer.Argument(metavar="RUN", help="Its number.")]
 
 
 @app.callback()

@@ -23,6 +23,8 @@ class Column:
 
     name: str
     right: bool = False
+    #: Left out where the screen is too narrow, the highest first; 0: never.
+    spare: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +54,9 @@ _RESULT_COLUMNS = (
     Column("mode"),
     Column("cell", right=True),
     Column("median", right=True),
-    Column("spread", right=True),
+    Column("spread", right=True, spare=1),
     Column("x native", right=True),
-    Column("memory", right=True),
+    Column("memory", right=True, spare=2),
     Column("outcome"),
 )
 
@@ -164,8 +166,8 @@ def runs_table(runs: Sequence[Run]) -> Table:
         Column("name"),
         Column("state"),
         Column("cells"),
-        Column("ordered"),
-        Column("finished"),
+        Column("ordered", spare=1),
+        Column("finished", spare=2),
     )
     rows = tuple(
         (
@@ -191,13 +193,13 @@ def devices_table(devices: Sequence[DeviceStatus]) -> Table:
     """Lay out devices, a row each."""
     columns = (
         Column("device"),
-        Column("type"),
+        Column("type", spare=3),
         Column("arch"),
-        Column("cpu"),
-        Column("machine"),
+        Column("cpu", spare=4),
+        Column("machine", spare=2),
         Column("state"),
         Column("health"),
-        Column("seen"),
+        Column("seen", spare=1),
         Column("note"),
     )
     rows = tuple(
@@ -228,8 +230,8 @@ def build_table(steps: Sequence[BuildStep]) -> Table:
     columns = (
         Column("artifact"),
         Column("state"),
-        Column("digest"),
-        Column("size", right=True),
+        Column("digest", spare=2),
+        Column("size", right=True, spare=1),
         Column("time", right=True),
         Column("why"),
     )

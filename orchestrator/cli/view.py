@@ -2,46 +2,128 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import os
+import shutil
 import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TextIO
+
+from orchestrator.domain.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from orchestrator.cli.tables import Section, Table
+    from orchestrator.cli.layout import Line
+    from orchestrator.cli.tables import Table
 
 #: Columns where nobody's terminal says how many; a file or a pipe has room.
 _WIDE = 160
+#: Select Graphic Rendition of ECMA-48.
+_CODES = {
+    "title": "1",
+    "header": "2",
+    "faint": "2",
+    "bad": "31",
+    "good": "32",
+    "doubt": "33",
+}
+#: The same for rich, which records pictures.
+_RICH = {
+    "title": "bold",
+    "header": "dim",
+    "faint": "dim",
+    "bad": "red",
+    "good": "green",
+    "doubt": "yellow",
+}
+
+
+class Colour(StrEnum):
+    """When output is coloured."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+@dataclass
+class _Choice:
+    colour: Colour = Colour.AUTO
+
+
+_chosen = _Choice()
+
+
+def choose_colour(colour: Colour) -> None:
+    """Note what the root's ``--color`` said."""
+    _chosen.colour = colour
+
+
+def is_coloured(file: TextIO) -> bool:
+    """Say whether a stream gets colour: a terminal that can, unless somebody said otherwise.
+
+    ``NO_COLOR`` counts if it is set and not empty (https://no-color.org).
+    """
+    if _chosen.colour is not Colour.AUTO:
+        return _chosen.colour is Colour.ALWAYS
+    return moves(file) and not os.environ.get("NO_COLOR")
+
+
+def moves(file: TextIO) -> bool:
+    """Say whether a stream is a terminal that can do more than print line after line."""
+    return file.isatty() and os.environ.get("TERM", "") not in {"", "dumb", "unknown"}
 
 
 def say(text: str) -> None:
     """Write data for people to stdout."""
-    print(text)
+    print(text, file=_out())
 
 
 def note(text: str) -> None:
-    """Write prose to stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """Write prose to stderr; to nobody if it is closed."""
+    if sys.stderr is not None:
+        print(text, file=sys.stderr, flush=True)
 
 
 def complain(text: str) -> None:
     """Write an error to stderr."""
-    print(f"farm: {text}", file=sys.stderr, flush=True)
+    note(f"farm: {text}")
 
 
 def document(content: Any) -> None:
     """Write one JSON document to stdout."""
-    json.dump(content, sys.stdout, indent=2, ensure_ascii=False)
-    print()
+    out = _out()
+    json.dump(content, out, indent=2, ensure_ascii=False)
+    print(file=out)
+
+
+def records(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write CSV to stdout, its names first (RFC 4180, but lines end as this system's do)."""
+    writer = csv.writer(_out(), lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows(rows)
+
+
+def raw(data: bytes) -> None:
+    """Write bytes to stdout as they are."""
+    out = _out()
+    out.flush()
+    out.buffer.write(data)
 
 
 def console(file: TextIO) -> Console:
-    """Make a console on a stream, wide where it is no terminal."""
+    """Make a console of rich's on a stream, wide where it is no terminal."""
     from rich.console import Console
 
     width = None if file.isatty() else _WIDE
-    return Console(file=file, width=width, highlight=False, emoji=False, markup=False)
+    no_color = None if is_coloured(file) else True
+    return Console(
+        file=file, width=width, no_color=no_color, highlight=False, emoji=False, markup=False
+    )
 
 
 def table(content: Table, *, on: Console | None = None) -> None:
@@ -51,67 +133,53 @@ def table(content: Table, *, on: Console | None = None) -> None:
         content: what it says.
         on: a console of one's own, to record a picture.
     """
-    out = on or console(sys.stdout)
+    from orchestrator.cli.layout import lay_out
+
     if not content.size:
-        out.print(content.empty)
+        on.print(content.empty) if on else say(content.empty)
         return
-    widths = _widths(content)
-    for index, section in enumerate(content.sections):
-        if section.title:
-            out.print(f"\n{section.title}" if index else section.title, style="bold")
-        named = any(column.name for column in content.columns)
-        out.print(_drawn(content, section, widths, with_header=named and index == 0))
+    drawing = lay_out(content, on.width if on else _width(_out()))
+    if on is not None:
+        _print_rich(drawing.lines, on)
+        return
+    lines(drawing.lines)
+    if drawing.left_out:
+        left_out = ", ".join(drawing.left_out)
+        note(f"left out for want of room: {left_out}; a wider terminal or --json has it")
+
+
+def lines(drawn: Iterable[Line]) -> None:
+    """Write lines to stdout, in colour where that fits."""
+    out = _out()
+    coloured = is_coloured(out)
+    for line in drawn:
+        print("".join(_painted(span.text, span.style, coloured) for span in line), file=out)
     # What follows on stderr must not overtake it where both go to one place.
-    out.file.flush()
+    out.flush()
 
 
-def _drawn(content: Table, section: Section, widths: list[int], *, with_header: bool) -> Any:
-    from rich.table import Table as Drawing
+def _painted(text: str, style: str, coloured: bool) -> str:
+    return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if coloured and style else text
+
+
+def _print_rich(drawn: Iterable[Line], on: Console) -> None:
     from rich.text import Text
 
-    drawing = Drawing(
-        box=None, show_header=with_header, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False
-    )
-    for column, width in zip(content.columns, widths, strict=True):
-        drawing.add_column(
-            column.name,
-            justify="right" if column.right else "left",
-            min_width=width,
-            overflow="fold",
-            no_wrap=column.right,
-        )
-    for row in section.rows:
-        drawing.add_row(*(Text(cell, style=_style(cell)) for cell in row))
-    return drawing
+    for line in drawn:
+        spans = ((span.text, _RICH.get(span.style, "")) for span in line)
+        on.print(Text.assemble(*spans), no_wrap=True, overflow="ignore", crop=False)
 
 
-#: Width from which a column may be squeezed; narrower ones keep their width in every part of a
-#: table.
-_SQUEEZED = 30
-_COLOURS = {
-    "succeeded": "green",
-    "workload_failed": "red",
-    "wrong_output": "red",
-    "timed_out": "red",
-    "device_failed": "red",
-    "infrastructure_failed": "red",
-    "failed": "red",
-    "cancelled": "yellow",
-    "impossible": "dim",
-    "missing": "yellow",
-    "present": "green",
-}
+def _width(file: TextIO) -> int | None:
+    return shutil.get_terminal_size().columns if file.isatty() else None
 
 
-def _widths(content: Table) -> list[int]:
-    """Answer what each column needs over all parts, so that they stand below each other."""
-    cells = [[column.name] for column in content.columns]
-    for section in content.sections:
-        for row in section.rows:
-            for place, cell in enumerate(row):
-                cells[place].append(cell)
-    return [min(max(map(len, column)), _SQUEEZED) for column in cells]
+def _out() -> TextIO:
+    """Answer stdout.
 
-
-def _style(cell: str) -> str:
-    return _COLOURS.get(cell.split(":")[0].split(" ")[0], "")
+    Raises:
+        UsageError: whoever started us closed it.
+    """
+    if sys.stdout is None:
+        raise UsageError("standard output is closed: open it, or send it to /dev/null")
+    return sys.stdout

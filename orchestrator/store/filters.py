@@ -42,7 +42,7 @@ def paged(wanted: ResultFilter) -> Select[Any]:
 def _order(sort: Sort) -> list[ColumnElement[Any]]:
     """Say what comes before the run; what has no number comes last either way."""
     seconds = _RESULT.c.execute_s
-    return {
+    orders: dict[Sort, list[ColumnElement[Any]]] = {
         Sort.NEWEST: [],
         Sort.OLDEST: [t.cells.c.run_id],
         Sort.FASTEST: [seconds.is_(None), seconds],
@@ -50,7 +50,8 @@ def _order(sort: Sort) -> list[ColumnElement[Any]]:
         Sort.WORKLOAD: [t.workloads.c.name],
         Sort.MODE: [t.modes.c.label],
         Sort.DEVICE: [func.coalesce(t.devices.c.name, t.device_types.c.name)],
-    }[sort]
+    }
+    return orders[sort]
 
 
 def _conditions(wanted: ResultFilter) -> Iterator[ColumnElement[bool]]:
