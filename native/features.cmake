@@ -1,4 +1,5 @@
-# WAMR's WebAssembly proposals, decided once for every runner and for the AOT compiler.
+# WAMR's WebAssembly proposals, decided once for every runner and for the AOT compiler; a farm's runtime_sources may
+# choose otherwise for a WAMR of another name.
 #
 # Interpreters, AOT loader and AOT compiler must agree on them, and each one changes the code that is
 # measured: altering a line here starts every series of results anew.  1 is in, 0 is out.
@@ -35,6 +36,14 @@ set(FARM_FEATURES
     EXCE_HANDLING=0
     GC=0
     MULTI_MODULE=0)
+
+# Other choices, and WAMR's switches that are no proposals, as NAME=0;NAME=1: a farm's runtime_sources.
+set(FARM_FLAGS "" CACHE STRING "choices in place of the ones above, or beside them")
+foreach(FLAG IN LISTS FARM_FLAGS)
+  string(REGEX MATCH "^[A-Z0-9_]+=" NAME "${FLAG}")
+  list(FILTER FARM_FEATURES EXCLUDE REGEX "^${NAME}")
+  list(APPEND FARM_FEATURES "${FLAG}")
+endforeach()
 
 # The same choice in both spellings: variables for WAMR's own CMake files, which the runner uses, and
 # definitions for the compiler, which those files cannot configure.

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from orchestrator.domain.errors import ConfigError
+from orchestrator.domain.runtime_source import RuntimeSource
+from orchestrator.files.sources import read_sources
 from orchestrator.files.spelling import next_step
 
 FILE_NAME = "farm.toml"
@@ -42,8 +44,8 @@ _KEYS = (
     "retries",
     "cache",
     "workloads",
+    "runtime_sources",
 )
-_LATER = ("runtime_sources",)
 #: A DNS label, since it is the TLS name of the farm (D2).
 _FARM_ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _LISTEN = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\s]+):(?P<port>\d{1,5})")
@@ -73,8 +75,8 @@ class FarmConfig:
     cache: Path
     #: Folders of workloads, the project's own first.
     workloads: tuple[Path, ...]
-    #: Name -> a tree of WAMR's sources; None: the pinned one.
-    runtime_sources: Mapping[str, Path | None]
+    #: Which WAMR a mode's ``runtime_source`` names; ``pinned`` is always there.
+    runtime_sources: Mapping[str, RuntimeSource]
 
     @property
     def inventory(self) -> Path:
@@ -153,7 +155,7 @@ def parse_config(
         retries=values.whole("retries", DEFAULT_RETRIES, _MAX_RETRIES),
         cache=_cache(values, folder, os.environ if environ is None else environ),
         workloads=_workloads(values, folder),
-        runtime_sources={"pinned": None},
+        runtime_sources=read_sources(values.table, content, values.path),
     )
 
 
@@ -185,8 +187,6 @@ class _Values:
 
     def refuse_unknown(self) -> None:
         for key in self.table:
-            if key in _LATER:
-                raise self.complaint(key, f"'{key}' is not supported yet: remove it")
             if key not in _KEYS:
                 hint = next_step(key, _KEYS)
                 raise self.complaint(key, f"unknown key '{key}': {hint}")

@@ -10,14 +10,18 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from orchestrator.domain.runtime_source import RuntimeSource
 
 #: The first cargo with edition 2024, which the crate that carries WAMR needs.
 OLDEST_CARGO = (1, 85)
 _SIMDE = Path("/usr/include/simde/wasm/simd128.h")
 _LLVM = Path("/usr/lib/llvm-19/lib/cmake/llvm/LLVMConfig.cmake")
+#: In WAMR's core/version.h.
+_VERSION = ("MAJOR", "MINOR", "PATCH")
 #: A version is asked of a program that is there already; it answers at once or is broken.
 _ASK_S = 10.0
 
@@ -56,6 +60,35 @@ def examine() -> tuple[Finding, ...]:
         Finding(need.feature, need.needs, need.look(), need.remedy, need.optional)
         for need in _needs()
     )
+
+
+def examine_sources(sources: Mapping[str, RuntimeSource]) -> tuple[Finding, ...]:
+    """Look at the trees of WAMR that a farm names.
+
+    Args:
+        sources: its runtime sources, by name.
+    """
+    return tuple(
+        Finding(
+            f"runtime source {name}",
+            source.description,
+            _wamr(source.tree),
+            "correct its tree in farm.toml: it has no WAMR",
+            optional=True,
+        )
+        for name, source in sources.items()
+        if source.tree is not None
+    )
+
+
+def _wamr(tree: Path) -> str:
+    """Say which version of WAMR a tree is; nothing: it is none."""
+    try:
+        text = (tree / "core" / "version.h").read_text(errors="replace")
+    except OSError:
+        return ""
+    found = [re.search(rf"WAMR_VERSION_{part} (\d+)", text) for part in _VERSION]
+    return "WAMR " + ".".join(match[1] for match in found if match) if all(found) else ""
 
 
 def _needs() -> Iterator[_Need]:

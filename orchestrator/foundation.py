@@ -58,7 +58,13 @@ def open_orders(config: FarmConfig) -> Orders:
     Raises:
         InventoryError: its inventory.yaml is wrong.
     """
-    return Orders(read_inventory(config.inventory), config.workloads, why_impossible, config.data)
+    return Orders(
+        read_inventory(config.inventory),
+        config.workloads,
+        why_impossible,
+        config.data,
+        tuple(config.runtime_sources),
+    )
 
 
 def trust_folder(config: FarmConfig) -> Path:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator.domain.device import DeviceType
+from orchestrator.domain.device import Device, DeviceType
 from orchestrator.domain.errors import MatrixError, NotFound, UsageError
 from orchestrator.domain.matrix import (
     BEST_KERNELS,
@@ -19,12 +19,14 @@ from orchestrator.domain.matrix import (
     Runtime,
 )
 from orchestrator.domain.order import BuildOrder, MatrixOrder, ProgramOrder, SelectionOrder
+from orchestrator.domain.runtime_source import PINNED
 from orchestrator.domain.workload import Case, Workload
 from orchestrator.files.matrixfile import parse_matrix, read_matrix
 from orchestrator.files.programs import program_spec
 from orchestrator.files.workloads import catalogue
 from orchestrator.inventory import Inventory
-from orchestrator.matrix import expand
+from orchestrator.machine import why_absent
+from orchestrator.matrix import WhyAbsent, expand, never_absent
 
 #: Says why a mode cannot run a case on a class of devices; empty: it can.
 WhyImpossible = Callable[[Case, Mode, DeviceType], str]
@@ -40,6 +42,8 @@ class Orders:
     why_impossible: WhyImpossible
     #: The farm's data folder, keys included: no program is ever granted it.
     private: Path
+    #: Names of runtime sources.
+    sources: Collection[str] = (PINNED,)
 
     def catalogue(self) -> Mapping[str, Workload]:
         """Read all workloads.
@@ -49,12 +53,13 @@ class Orders:
         """
         return catalogue(self.workload_roots)
 
-    def plan(self, order: BuildOrder, *, submit: bool = False) -> Plan:
+    def plan(self, order: BuildOrder, *, submit: bool = False, measures: bool = True) -> Plan:
         """Expand an order to its cells.
 
         Args:
             order: what is wanted.
             submit: it is to be measured, so at least one cell must have a device that can take it.
+            measures: without, it is only built, which needs no device.
 
         Raises:
             UsageError: the order's file, or what it names, is wrong.
@@ -62,7 +67,8 @@ class Orders:
         """
         spec = self._spec(order)
         _refuse_private(spec, self.private.resolve())
-        plan = expand(spec, self.inventory.devices, self.why_impossible)
+        absent = self.why_absent if measures else never_absent
+        plan = expand(spec, self.inventory.devices, self.why_impossible, absent)
         if submit and all(cell.impossible for cell in plan.cells):
             raise MatrixError(f"no device can take any of its cells: {plan.cells[0].impossible}")
         return plan
@@ -76,16 +82,19 @@ class Orders:
         kept = json.loads(text)
         if kept["order"] == "program":
             return self.plan(_program_from(kept))
-        spec = parse_matrix(kept["text"], Path(kept["path"]), self.catalogue(), self.inventory)
+        path = Path(kept["path"])
+        known = self.catalogue()
+        spec = parse_matrix(kept["text"], path, known, self.inventory, (), self.sources)
         return expand(spec, self.inventory.devices, self.why_impossible)
 
     def _spec(self, order: BuildOrder) -> MatrixSpec:
         if isinstance(order, SelectionOrder):
             return select(order, self.inventory, self.catalogue())
         if isinstance(order, ProgramOrder):
-            spec = program_spec(order, self.inventory)
+            spec = program_spec(order, self.inventory, self.sources)
         else:
-            spec = read_matrix(order.path, self.catalogue(), self.inventory, order.overrides)
+            known = self.catalogue()
+            spec = read_matrix(order.path, known, self.inventory, order.overrides, self.sources)
         return replace(spec, text=order_text(order, spec.text))
 
 

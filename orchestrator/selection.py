@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from orchestrator.domain.device import Arch, Device, DeviceType
@@ -133,7 +133,10 @@ def _selected(device: Device, selection: Mapping[str, list[str]]) -> bool:
 
 
 def read_exclusions(
-    document: Document, catalogue: Mapping[str, Workload], inventory: Inventory
+    document: Document,
+    catalogue: Mapping[str, Workload],
+    inventory: Inventory,
+    sources: Collection[str],
 ) -> tuple[Mapping[str, Value], ...]:
     """Read which cells a matrix leaves out.
 
@@ -143,6 +146,7 @@ def read_exclusions(
         document: the matrix.
         catalogue: all workloads.
         inventory: all devices.
+        sources: the runtime sources' names.
 
     Raises:
         UsageError: as the document's: an unknown key, or a name of nothing.
@@ -153,6 +157,7 @@ def read_exclusions(
     names: Mapping[str, Mapping[str, Any]] = {
         "workload": catalogue,
         "runtime": {runtime.value: runtime for runtime in Runtime},
+        "runtime_source": dict.fromkeys(sources),
         "device": {device.name: device for device in inventory.devices},
         "device_type": inventory.types,
         "arch": {arch.value: arch for arch in Arch},
@@ -166,6 +171,6 @@ def read_exclusions(
             if key in names:
                 look_up(document, where, key.replace("_", " "), str(value), names[key])
             if key == "mode":
-                exclusion["mode"] = read_mode(document, where, str(value)).label
+                exclusion["mode"] = read_mode(document, where, str(value), sources).label
         found.append(exclusion)
     return tuple(found)

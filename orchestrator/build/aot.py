@@ -15,7 +15,7 @@ from orchestrator.build.digests import FileDigests
 from orchestrator.build.modes import ResolvedMode
 from orchestrator.build.recipes import Command, Constant, Product, Source, Target, Tool
 from orchestrator.build.toolchain import missing_tool, program_version
-from orchestrator.build.wamr import RuntimeSource
+from orchestrator.build.wamr import Wamr
 from orchestrator.domain.artifact import ArtifactKind, Digest
 
 #: The LLVM that was tried; WAMR's compiler takes 15 to 22 by its own checks.
@@ -36,7 +36,7 @@ class CompilerTools:
     llvm: Constant
     llvm_cmake: Path
     native: Path
-    source: RuntimeSource
+    source: Wamr
     jobs: int
 
 
@@ -79,16 +79,16 @@ def find_host_compiler(files: FileDigests) -> Tool:
 def compiler(tools: CompilerTools) -> Target:
     """farm-aotc, for this machine."""
     project = Project(tools.native, "aotc", ("aotc/CMakeLists.txt", "features.cmake"))
-    options = ("-DWAMR_SOURCE={wamr}", "-DLLVM_DIR={llvm}")
+    options = ("-DWAMR_SOURCE={wamr}", "-DLLVM_DIR={llvm}", *tools.source.options)
     return Target(
-        name="farm-aotc",
+        name=" ".join(["farm-aotc", *tools.source.words]),
         kind=ArtifactKind.COMPILER,
         arch=os.uname().machine,
         commands=project.commands(tools.cmake, tools.ninja, options, "farm-aotc"),
         inputs=(
             *project.sources(),
             Constant("tool", f"c++ {tools.host.version}", Digest(tools.host.sha256, 0)),
-            Constant("tree", "wamr", tools.source.digest),
+            tools.source.ingredient,
             tools.llvm,
         ),
         file_name="build/farm-aotc",
@@ -124,7 +124,7 @@ def aot_module(
     )
     is_file = isinstance(module, Source)
     return Target(
-        name=f"{owner}.aot {_label(mode, checks)}",
+        name=" ".join([f"{owner}.aot", _label(mode, checks), *tools.source.words]),
         kind=ArtifactKind.AOT,
         arch=mode.arch.value,
         commands=(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -107,9 +108,23 @@ def tree_digest(digests: FileDigests, folder: Path, names: Sequence[str]) -> str
     for name in sorted(names):
         digest = digests.digest(os.path.join(folder, name))
         if digest is None:
-            raise FileNotFoundError(folder / name)
+            raise FileNotFoundError(errno.ENOENT, "no such file", str(folder / name))
         hasher.update(f"{digest.sha256}  ./{name}\n".encode())
     return hasher.hexdigest()
+
+
+def parts_digest(digests: FileDigests, folder: Path, parts: Sequence[str]) -> str:
+    """One sha256 over some folders of a folder, as ``tree_digest``.
+
+    Raises:
+        OSError: a part is missing, or a file went away meanwhile.
+    """
+    names = []
+    for part in parts:
+        if not (folder / part).is_dir():
+            raise FileNotFoundError(errno.ENOENT, "no such folder", str(folder / part))
+        names += [f"{part}/{name}" for name in files_below(folder / part)]
+    return tree_digest(digests, folder, names)
 
 
 def files_below(folder: Path) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,12 +13,13 @@ from orchestrator.build import aot, native, wamr, wasm
 from orchestrator.build.cmake import find_program
 from orchestrator.build.command import Stopped
 from orchestrator.build.modes import ResolvedMode, resolve_mode
-from orchestrator.build.recipes import Product, Source, Target, Tool
+from orchestrator.build.recipes import Constant, Product, Source, Target, Tool
 from orchestrator.build.toolchain import find_zig
 from orchestrator.build.workshop import Workshop
 from orchestrator.domain.errors import BuildError
 from orchestrator.domain.matrix import CellPlan, Runtime
 from orchestrator.domain.order import BuildStep
+from orchestrator.domain.runtime_source import PINNED, RuntimeSource
 from orchestrator.domain.workload import Workload
 
 _SOURCES_STEP = "WAMR sources"
@@ -44,7 +45,7 @@ class Kit:
         workshop: finds and makes targets; lends its blobs and digests.
         cache: the per-user folder.
         native: the folder of that name.
-        tree: WAMR's sources in place of the pinned ones; None: those.
+        runtime_sources: by name; ``pinned`` is among them.
         jobs: compilers at a time.
         progress: told of the fetching of sources.
         stop: the wish to stop.
@@ -55,7 +56,7 @@ class Kit:
     workshop: Workshop
     cache: Path
     native: Path
-    tree: Path | None
+    runtime_sources: Mapping[str, RuntimeSource]
     jobs: int
     progress: Callable[[BuildStep], None]
     stop: threading.Event
@@ -63,6 +64,7 @@ class Kit:
     #: Why the sources could not be fetched; it was told as a step.
     fetch_error: BuildError | None = None
     _modules: dict[tuple[object, ...], Target] = field(default_factory=dict)
+    _wamrs: dict[str, wamr.Wamr | BuildError] = field(default_factory=dict)
 
     def wanted(self, cell: CellPlan) -> Wanted:
         """What a cell needs.
@@ -76,7 +78,8 @@ class Kit:
         program = self._program(workload, mode)
         kind = "native" if is_native else "wasm"
         # Native kernels are linked into a native program, into the runner for a module.
-        return Wanted(wamr.runner(self._runner_tools, mode, bare=is_native), program, kind)
+        tools = self._runner_tools(self._wamr(mode.runtime_source))
+        return Wanted(wamr.runner(tools, mode, bare=is_native), program, kind)
 
     def _program(self, workload: Workload, mode: ResolvedMode) -> Target | Path:
         if workload.program is not None:
@@ -103,7 +106,8 @@ class Kit:
             module = Source("module", workload.module.name, str(workload.module))
         else:
             module = Product("module", "program.wasm", self._module(workload, mode))
-        return aot.aot_module(self._compiler_tools, module, mode, workload.name)
+        tools = self._compiler_tools(self._wamr(mode.runtime_source))
+        return aot.aot_module(tools, module, mode, workload.name)
 
     def _once(self, key: tuple[object, ...], make: Callable[[], Target]) -> Target:
         """The same target for the same key, since the engine knows targets by identity."""
@@ -116,45 +120,87 @@ class Kit:
     def _zig(self) -> Tool:
         return find_zig()
 
-    @cached_property
-    def _runner_tools(self) -> wamr.RunnerTools:
-        files = self.workshop.files
+    def _runner_tools(self, source: wamr.Wamr) -> wamr.RunnerTools:
         return wamr.RunnerTools(
             zig=self._zig,
-            cmake=find_program("cmake", files),
-            ninja=find_program("ninja", files),
-            simde=wamr.find_simde(),
+            cmake=self._cmake,
+            ninja=self._ninja,
+            simde=self._simde,
             native=self.native,
-            source=self._source,
+            source=source,
+            jobs=self._wide_jobs,
+        )
+
+    def _compiler_tools(self, source: wamr.Wamr) -> aot.CompilerTools:
+        llvm, llvm_cmake = self._llvm
+        return aot.CompilerTools(
+            cmake=self._cmake,
+            ninja=self._ninja,
+            host=self._host_compiler,
+            llvm=llvm,
+            llvm_cmake=llvm_cmake,
+            native=self.native,
+            source=source,
             jobs=self._wide_jobs,
         )
 
     @cached_property
-    def _compiler_tools(self) -> aot.CompilerTools:
-        files = self.workshop.files
-        llvm, llvm_cmake = aot.find_llvm(files)
-        return aot.CompilerTools(
-            cmake=find_program("cmake", files),
-            ninja=find_program("ninja", files),
-            host=aot.find_host_compiler(files),
-            llvm=llvm,
-            llvm_cmake=llvm_cmake,
-            native=self.native,
-            source=self._source,
-            jobs=self._wide_jobs,
-        )
+    def _cmake(self) -> Tool:
+        return find_program("cmake", self.workshop.files)
+
+    @cached_property
+    def _ninja(self) -> Tool:
+        return find_program("ninja", self.workshop.files)
+
+    @cached_property
+    def _simde(self) -> Path:
+        return wamr.find_simde()
+
+    @cached_property
+    def _host_compiler(self) -> Tool:
+        return aot.find_host_compiler(self.workshop.files)
+
+    @cached_property
+    def _llvm(self) -> tuple[Constant, Path]:
+        return aot.find_llvm(self.workshop.files)
 
     @property
     def _wide_jobs(self) -> int:
         """Compilers one ninja starts: in a cold build several run beside each other, then one."""
         return max(2, self.jobs // 2)
 
+    def _wamr(self, name: str) -> wamr.Wamr:
+        """What a mode's ``runtime_source`` names; each is looked at once in a build.
+
+        Raises:
+            BuildError: it cannot be had.
+        """
+        if name not in self._wamrs:
+            try:
+                self._wamrs[name] = self._choose(name)
+            except BuildError as error:
+                self._wamrs[name] = error
+        found = self._wamrs[name]
+        if isinstance(found, BuildError):
+            raise found
+        return found
+
+    def _choose(self, name: str) -> wamr.Wamr:
+        source = self.runtime_sources.get(name)
+        if source is None:
+            raise BuildError(f"farm.toml has no runtime source {name}; add it to runtime_sources")
+        tree = self._pinned if source.tree is None else self._look_at(name, source.tree)
+        return tree if name == PINNED else wamr.choose(tree, name, source.flags)
+
+    def _look_at(self, name: str, folder: Path) -> wamr.Wamr:
+        try:
+            return wamr.use_tree(folder, self.workshop.files)
+        except BuildError as error:
+            raise BuildError(f"runtime source {name}: {error}") from error
+
     @cached_property
-    def _source(self) -> wamr.RuntimeSource:
-        files = self.workshop.files
-        if self.tree is not None:
-            return wamr.use_tree(self.tree, files)
-        found = wamr.find_pinned(self.native, self.cache, files)
+    def _pinned(self) -> wamr.Wamr:
+        found = wamr.find_pinned(self.native, self.cache, self.workshop.files)
         if found is not None:
             return found
         if self.fetch_error is not None:
@@ -164,7 +210,7 @@ class Kit:
             return wamr.pinned_source(self.native, self.cache)
         return self._fetch()
 
-    def _fetch(self) -> wamr.RuntimeSource:
+    def _fetch(self) -> wamr.Wamr:
         begun_s = time.monotonic()
         step = BuildStep(_SOURCES_STEP, "building", _NEVER_FETCHED)
         self.progress(step)
@@ -179,7 +225,7 @@ class Kit:
         self.progress(replace(step, state="made", elapsed_s=took_s, sha256=digest))
         return source
 
-    def _fetched(self) -> wamr.RuntimeSource:
+    def _fetched(self) -> wamr.Wamr:
         try:
             return wamr.fetch_pinned(
                 self.native, self.cache, self.workshop.files, self.workshop.blobs, self.stop

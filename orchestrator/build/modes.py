@@ -10,6 +10,7 @@ from pathlib import Path
 from orchestrator.build.toolchain import PLATFORMS
 from orchestrator.domain.device import Arch, DeviceType
 from orchestrator.domain.matrix import BEST_KERNELS, Mode, Runtime
+from orchestrator.domain.runtime_source import PINNED
 from orchestrator.domain.workload import Case, Workload
 from orchestrator.files.wasm import ModuleInfo, read_module
 
@@ -40,6 +41,8 @@ class ResolvedMode:
     opt: int
     #: None: as the AOT compiler sees fit.
     bounds_checks: bool | None
+    #: Which WAMR makes runner and AOT compiler, by its name in farm.toml.
+    runtime_source: str = PINNED
 
 
 def resolve_mode(mode: Mode, device_type: DeviceType, workload: Workload) -> ResolvedMode:
@@ -61,6 +64,7 @@ def resolve_mode(mode: Mode, device_type: DeviceType, workload: Workload) -> Res
         kernels=_kernels(mode, workload),
         opt=mode.opt,
         bounds_checks=mode.bounds_checks,
+        runtime_source=mode.runtime_source,
     )
 
 
@@ -97,6 +101,8 @@ def _option_misfit(mode: Mode, device_type: DeviceType, workload: Workload) -> s
         return f"bounds_checks is an option of {Runtime.AOT.value}"
     if mode.simd is not None and runtime is Runtime.NATIVE:
         return "simd is an option of modules; cpu is the one of native code"
+    if mode.runtime_source != PINNED and runtime is Runtime.NATIVE:
+        return "runtime_source changes nothing in native: no WAMR runs there"
     if mode.simd and runtime is Runtime.CLASSIC:
         return "the classic interpreter has no SIMD"
     if mode.simd and runtime is Runtime.AOT and device_type.arch not in _SIMD_ARCHS:

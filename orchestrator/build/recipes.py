@@ -69,6 +69,22 @@ class Constant:
 
 
 @dataclass(frozen=True, slots=True)
+class Tree:
+    """An input that is a folder of the user's, as it was when the build was planned.
+
+    It is looked at again before and after the tools ran: they read it where it lies.
+    """
+
+    role: str
+    name: str
+    #: Of the parts' files, as ``digests.parts_digest``.
+    digest: Digest
+    folder: Path
+    #: Folders in it that count.
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
     """An input that the farm writes itself; it lies in the scratch folder under its name."""
 
@@ -113,7 +129,7 @@ class Target:
     kind: ArtifactKind
     arch: str
     commands: tuple[Command, ...]
-    inputs: tuple[Source | Constant | Text | Product, ...]
+    inputs: tuple[Source | Constant | Tree | Text | Product, ...]
     #: The product's file name in the scratch folder.
     file_name: str
     #: Folders of this machine that arguments and names may be relative to.
@@ -201,7 +217,7 @@ def bind(target: Target, parts: Mapping[Target, Made], files: Snapshot) -> tuple
     for each in target.inputs:
         if isinstance(each, Product):
             digest: Digest | None = parts[each.target].digest
-        elif isinstance(each, Constant):
+        elif isinstance(each, Constant | Tree):
             digest = each.digest
         elif isinstance(each, Text):
             digest = text_digest(each.text)

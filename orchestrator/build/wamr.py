@@ -5,19 +5,20 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import shutil
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.blobs import Blobs
 from orchestrator.build.cmake import Project, read_ninja_deps
 from orchestrator.build.command import last_lines, run_tool
-from orchestrator.build.digests import FileDigests, files_below, tree_digest
+from orchestrator.build.digests import FileDigests, files_below, parts_digest, tree_digest
 from orchestrator.build.modes import ResolvedMode
 from orchestrator.build.native import kernel_objects
-from orchestrator.build.recipes import Constant, Product, Target, Tool
+from orchestrator.build.recipes import Constant, Product, Target, Tool, Tree
 from orchestrator.build.toolchain import PLATFORMS, link, missing_tool, program_version
 from orchestrator.domain.artifact import ArtifactKind, Digest
 from orchestrator.domain.device import Arch
@@ -26,17 +27,43 @@ from orchestrator.domain.errors import BuildError
 #: The crate is of Rust edition 2024, which cargo reads since this version.
 _CARGO_NEEDED = (1, 85)
 _CRATE = "wamrx-sys"
+_ENTRY = "build-scripts/runtime_lib.cmake"
+#: What of a tree gets into runners and compilers. A checkout holds much beside it.
+TREE_PARTS = ("build-scripts", "core")
 #: Debian's SIMDe (libsimde-dev), which the fast interpreter's SIMD is built on.
 _SIMDE_FOLDERS = (Path("/usr/include"), Path("/usr/local/include"))
 
 
 @dataclass(frozen=True, slots=True)
-class RuntimeSource:
-    """A tree of WAMR's sources."""
+class Wamr:
+    """A tree of WAMR's sources, and how it is to be built."""
 
     folder: Path
-    #: Of the whole tree.
+    #: Of the whole pinned tree; of the parts that are read of a tree of the user's.
     digest: Digest
+    #: Its name in farm.toml; empty: the pinned one, as the farm has it.
+    name: str = ""
+    #: Parts of a tree of the user's that are read; empty: a pinned one, which never changes.
+    parts: tuple[str, ...] = ()
+    flags: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def ingredient(self) -> Constant | Tree:
+        """The tree as an input of recipes."""
+        if self.parts:
+            return Tree("tree", "wamr", self.digest, self.folder, self.parts)
+        return Constant("tree", "wamr", self.digest)
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """What CMake is told of the flags; nothing where the farm's own choice stands."""
+        chosen = ";".join(f"{name}={value}" for name, value in self.flags)
+        return (f"-DFARM_FLAGS={chosen}",) if chosen else ()
+
+    @property
+    def words(self) -> list[str]:
+        """What tells its targets from those of the pinned one."""
+        return [f"[{self.name}]"] if self.name else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +76,7 @@ class RunnerTools:
     #: Holds ``simde/``.
     simde: Path
     native: Path
-    source: RuntimeSource
+    source: Wamr
     #: Compilers that one ninja starts at a time.
     jobs: int
 
@@ -67,18 +94,45 @@ def pinned_digest(native: Path) -> tuple[str, str]:
     raise BuildError(f"{pin} does not name a digest and a folder")
 
 
-def use_tree(folder: Path, files: FileDigests) -> RuntimeSource:
+def use_tree(folder: Path, files: FileDigests) -> Wamr:
     """A tree of the user's, as it is now.
 
     Raises:
-        BuildError: it is not WAMR.
+        BuildError: it is not WAMR, or cannot be read.
     """
-    if not (folder / "build-scripts" / "runtime_lib.cmake").is_file():
-        raise BuildError(f"{folder} is no tree of WAMR: it has no build-scripts/runtime_lib.cmake")
-    return RuntimeSource(folder, Digest(tree_digest(files, folder, files_below(folder)), 0))
+    if not (folder / _ENTRY).is_file():
+        raise BuildError(f"{folder} is no tree of WAMR: it has no {_ENTRY}")
+    try:
+        digest = Digest(parts_digest(files, folder, TREE_PARTS), 0)
+    except OSError as error:
+        raise BuildError(f"{folder} is no whole tree of WAMR: {error}") from error
+    return Wamr(folder, digest, parts=TREE_PARTS)
 
 
-def find_pinned(native: Path, cache: Path, files: FileDigests) -> RuntimeSource | None:
+def choose(wamr: Wamr, name: str, flags: tuple[tuple[str, int], ...]) -> Wamr:
+    """A WAMR under its name in farm.toml, with its flags.
+
+    Raises:
+        BuildError: its tree knows a flag not, so that it would change nothing.
+    """
+    for flag, _ in flags:
+        if not _knows(wamr.folder, flag):
+            raise BuildError(
+                f"runtime source {name}: the WAMR in {wamr.folder} has no WAMR_BUILD_{flag}"
+            )
+    return replace(wamr, name=name, flags=flags)
+
+
+def _knows(folder: Path, flag: str) -> bool:
+    """Whether a tree's build files speak of a flag; yes where it is yet to be fetched."""
+    if not folder.is_dir():
+        return True
+    word = re.compile(rf"\bWAMR_BUILD_{flag}\b")
+    files = (folder / "build-scripts").glob("*.cmake")
+    return any(word.search(file.read_text(errors="replace")) for file in files)
+
+
+def find_pinned(native: Path, cache: Path, files: FileDigests) -> Wamr | None:
     """The pinned tree where it was fetched before and is whole; None: fetch it."""
     source = pinned_source(native, cache)
     folder, sha256 = source.folder, source.digest.sha256
@@ -87,19 +141,19 @@ def find_pinned(native: Path, cache: Path, files: FileDigests) -> RuntimeSource 
     return None
 
 
-def pinned_source(native: Path, cache: Path) -> RuntimeSource:
+def pinned_source(native: Path, cache: Path) -> Wamr:
     """The pinned tree as it is, or will be, once fetched.
 
     Raises:
         BuildError: the pin cannot be read.
     """
     sha256, _ = pinned_digest(native)
-    return RuntimeSource(cache / "wamr" / sha256, Digest(sha256, 0))
+    return Wamr(cache / "wamr" / sha256, Digest(sha256, 0))
 
 
 def fetch_pinned(
     native: Path, cache: Path, files: FileDigests, blobs: Blobs, stop: threading.Event
-) -> RuntimeSource:
+) -> Wamr:
     """Fetch the pinned crate with cargo, check the tree, keep a copy in the cache; blocks.
 
     Raises:
@@ -217,16 +271,17 @@ def _archive(tools: RunnerTools, arch: Arch, interpreter: str, name: str, slow: 
     options = (
         f"-DCMAKE_TOOLCHAIN_FILE={{native}}/{toolchain}",
         *("-DWAMR_SOURCE={wamr}", f"-DFARM_INTERPRETER={interpreter}", "-DSIMDE_DIR={simde}"),
+        *tools.source.options,
     )
     return Target(
-        name=f"{name} {interpreter} {arch.value}",
+        name=" ".join([name, interpreter, arch.value, *tools.source.words]),
         kind=ArtifactKind.ARCHIVE,
         arch=arch.value,
         commands=project.commands(tools.cmake, tools.ninja, options, name),
         inputs=(
             *project.sources(),
             Constant("tool", f"zig {tools.zig.version}", Digest(tools.zig.sha256, 0)),
-            Constant("tree", "wamr", tools.source.digest),
+            tools.source.ingredient,
         ),
         file_name=f"build/{name}",
         places={
@@ -272,7 +327,9 @@ def _runner(
         tools.zig,
         [*objects, *archives],
         PLATFORMS[arch],
-        name=" ".join(["farm-runner", interpreter, arch.value, *named]).rstrip(),
+        name=" ".join(
+            ["farm-runner", interpreter, arch.value, *filter(None, named), *tools.source.words]
+        ),
         kind=ArtifactKind.RUNNER,
         file_name="farm-runner",
     )

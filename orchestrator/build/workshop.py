@@ -20,7 +20,7 @@ from pathlib import Path
 from orchestrator.blobs import Blobs
 from orchestrator.build.book import RecipeBook
 from orchestrator.build.command import Stopped, last_lines, run_tool
-from orchestrator.build.digests import FileDigests, Snapshot
+from orchestrator.build.digests import FileDigests, Snapshot, parts_digest
 from orchestrator.build.recipes import (
     SCRATCH,
     Command,
@@ -31,6 +31,7 @@ from orchestrator.build.recipes import (
     Target,
     Text,
     Tool,
+    Tree,
     bind,
     describe,
     find_record,
@@ -172,6 +173,7 @@ class Workshop:
             stop.wait(_TICK_NS / 1e9)
         begun_ns = time.time_ns()
         clock = time.monotonic()
+        self._check_trees(target)
         with self.blobs.open_scratch() as scratch:
             for part in (i for i in target.inputs if isinstance(i, Product)):
                 blob = self.blobs.path(attempt.parts[part.target].digest.sha256)
@@ -180,6 +182,7 @@ class Workshop:
                 (scratch / text.name).write_bytes(text.text.encode())
             for command in target.commands:
                 self._start(target, command, scratch, stop)
+            self._check_trees(target)
             files = self.files.snapshot()
             base = {**target.places, SCRATCH: scratch}[target.commands[-1].cwd]
             paths = target.reads(scratch) if target.reads else ()
@@ -193,6 +196,23 @@ class Workshop:
             product = self.blobs.put_file(scratch / target.file_name)
         record = Record(reads, product, time.monotonic() - clock, datetime.now(UTC))
         return self._remember(attempt, record)
+
+    def _check_trees(self, target: Target) -> None:
+        """Hold trees to what was planned: all of a build is made from the same one.
+
+        Raises:
+            BuildError: one changed meanwhile, or is gone.
+        """
+        for tree in (i for i in target.inputs if isinstance(i, Tree)):
+            try:
+                found = parts_digest(self.files, tree.folder, tree.parts)
+            except OSError:
+                raise BuildError(f"{target.name}: {tree.folder} went away meanwhile") from None
+            if found != tree.digest.sha256:
+                raise BuildError(
+                    f"{target.name}: {tree.folder} changed while it was built; try again when its"
+                    " files rest"
+                )
 
     def _remember(self, attempt: _Attempt, record: Record) -> Made | None:
         """Keep sources and headers as blobs and the record of it all; None: a source changed."""

@@ -10,12 +10,14 @@ import typer
 from orchestrator.cli import session, view, words
 from orchestrator.cli.options import FarmOption, JsonOption, new_app
 from orchestrator.cli.run import SetOption
+from orchestrator.domain.runtime_source import PINNED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from orchestrator.domain.matrix import Plan
     from orchestrator.domain.order import BuildStep
+    from orchestrator.domain.runtime_source import RuntimeSource
 
 app = new_app()
 
@@ -42,13 +44,24 @@ def plan(
     found = orders.plan(MatrixOrder(matrix.absolute(), tuple(map(pair, set_ or ()))))
     devices = orders.inventory.devices
     steps = open_builder(config).survey(found.cells)
+    used = used_sources(found, config.runtime_sources)
     if as_json:
         cells = [plan_document(cell, devices) for cell in found.cells]
         build = [asdict(step) for step in steps]
-        view.document({"name": found.spec.name, "cells": cells, "build": build})
+        sources = {name: source.description for name, source in used.items()}
+        view.document(
+            {
+                "name": found.spec.name,
+                "cells": cells,
+                "build": build,
+                "runtime_sources": sources,
+            }
+        )
         return
     view.table(plan_table(found.cells, devices))
     _show_build(steps)
+    for name, source in used.items():
+        view.note(f"runtime source {name}: {source.description}")
     view.note(plan_line(found))
     view.note(survey_line(steps))
 
@@ -60,6 +73,12 @@ def _show_build(steps: Sequence[BuildStep]) -> None:
     if any(step.state != "known" for step in steps):
         view.say("")
         view.table(survey_table(steps))
+
+
+def used_sources(plan: Plan, sources: Mapping[str, RuntimeSource]) -> dict[str, RuntimeSource]:
+    """Answer the runtime sources that a plan's modes name; the pinned one needs no word."""
+    named = {cell.mode.runtime_source for cell in plan.cells} - {PINNED}
+    return {name: source for name, source in sources.items() if name in named}
 
 
 def plan_line(plan: Plan) -> str:

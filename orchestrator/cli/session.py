@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.config import FarmConfig, find_farm, load_config
-from orchestrator.domain.errors import FarmUnavailable, StateError
+from orchestrator.domain.errors import ConfigError, FarmUnavailable, StateError
 
 if TYPE_CHECKING:
     from orchestrator.service import Farm
@@ -47,6 +47,21 @@ def this_farm(folder: Path | None = None) -> FarmConfig:
     """
     explicit = folder if folder is not None else _chosen.folder
     return load_config(find_farm(explicit, os.environ, Path.cwd()))
+
+
+def farm_here() -> FarmConfig | None:
+    """Answer the farm a command may be in; None: it is in none, and none was named.
+
+    Raises:
+        ConfigError: one was named that is none, or its farm.toml is wrong.
+    """
+    if _chosen.folder is not None or os.environ.get("FARM_DIR"):
+        return this_farm()
+    try:
+        folder = find_farm(None, os.environ, Path.cwd())
+    except ConfigError:
+        return None
+    return load_config(folder)
 
 
 @contextmanager

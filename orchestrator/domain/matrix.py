@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from orchestrator.domain.device import Device, DeviceType
+from orchestrator.domain.runtime_source import PINNED
 from orchestrator.domain.workload import Case, Value
 
 #: The kernels of ``wamr-aot+kernels``: whichever the workload lists last.
@@ -35,6 +36,8 @@ class Mode:
     bounds_checks: bool | None = None
     #: In place of the device's CPU: ``x86-64-v2`` holds native code to 128-bit vectors.
     cpu: str | None = None
+    #: Which WAMR runs it, by its name in farm.toml.
+    runtime_source: str = PINNED
 
     @property
     def label(self) -> str:
@@ -61,6 +64,8 @@ class Mode:
             found["bounds_checks"] = self.bounds_checks
         if self.cpu is not None:
             found["cpu"] = self.cpu
+        if self.runtime_source != PINNED:
+            found["runtime_source"] = self.runtime_source
         return found
 
 

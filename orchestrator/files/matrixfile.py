@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from orchestrator.domain.errors import MatrixError
 from orchestrator.domain.matrix import Counts, MatrixSpec, Mode
+from orchestrator.domain.runtime_source import PINNED
 from orchestrator.domain.workload import Case, Parameter, Value, Workload
 from orchestrator.files.modefile import SCHEMA as MODE_SCHEMA
-from orchestrator.files.modefile import read_mode
+from orchestrator.files.modefile import read_modes
 from orchestrator.files.schema import (
     MOST,
     MOST_S,
@@ -98,7 +99,11 @@ Overrides = Sequence[tuple[str, str]]
 
 
 def read_matrix(
-    path: Path, catalogue: Catalogue, inventory: Inventory, overrides: Overrides = ()
+    path: Path,
+    catalogue: Catalogue,
+    inventory: Inventory,
+    overrides: Overrides = (),
+    sources: Collection[str] = (PINNED,),
 ) -> MatrixSpec:
     """Read a matrix file.
 
@@ -107,6 +112,7 @@ def read_matrix(
         catalogue: the workloads it may name.
         inventory: the devices it may name.
         overrides: ``--set`` as (key, value), the value as in YAML.
+        sources: the names of runtime sources it may use.
 
     Returns:
         The matrix; its ``text`` holds the overrides too, so that ``parse_matrix`` of it gives the
@@ -119,7 +125,7 @@ def read_matrix(
     """
     if path.suffix in _PROGRAMS:
         raise MatrixError("a program, not a matrix: `farm run` measures it", file=path)
-    return _matrix(read_yaml(path, MatrixError), catalogue, inventory, overrides)
+    return _matrix(read_yaml(path, MatrixError), catalogue, inventory, overrides, sources)
 
 
 def parse_matrix(
@@ -128,13 +134,19 @@ def parse_matrix(
     catalogue: Catalogue,
     inventory: Inventory,
     overrides: Overrides = (),
+    sources: Collection[str] = (PINNED,),
 ) -> MatrixSpec:
     """Check the text of a matrix; as ``read_matrix``."""
-    return _matrix(parse_yaml(content, path, MatrixError), catalogue, inventory, overrides)
+    document = parse_yaml(content, path, MatrixError)
+    return _matrix(document, catalogue, inventory, overrides, sources)
 
 
 def _matrix(
-    document: Document, catalogue: Catalogue, inventory: Inventory, overrides: Overrides
+    document: Document,
+    catalogue: Catalogue,
+    inventory: Inventory,
+    overrides: Overrides,
+    sources: Collection[str],
 ) -> MatrixSpec:
     check(document, _SCHEMA)
     workloads = [
@@ -148,15 +160,17 @@ def _matrix(
     spec = MatrixSpec(
         name=data["name"],
         cases=tuple(_cases(document, workloads)),
-        modes=_modes(document),
+        modes=_modes(document, sources),
         targets=read_targets(document, inventory),
         counts=counts,
         emulated_counts=_emulated_counts(data, counts),
         timeout_s=data.get("timeout_s"),
         priority=data.get("priority", 0),
-        exclude=read_exclusions(document, catalogue, inventory),
+        exclude=read_exclusions(document, catalogue, inventory, sources),
         text=_text(document, overrides),
     )
+    for case, archs in _judged(spec, inventory).items():
+        check_case(case, archs)
     if next(points(spec, inventory.devices), None) is None:
         raise document.complaint(("exclude",), "the matrix is empty: exclude fewer cells")
     return spec
@@ -198,6 +212,15 @@ def _emulated_counts(data: Mapping[str, Any], counts: Counts) -> Counts | None:
 # cases
 
 
+def _judged(spec: MatrixSpec, inventory: Inventory) -> Mapping[Case, set[str]]:
+    """Say on which architectures each case is measured, so that its output must be judged."""
+    found: dict[int, tuple[Case, set[str]]] = {}
+    for case, target, _ in points(spec, inventory.devices):
+        kind = target.type if isinstance(target, Device) else target
+        found.setdefault(id(case), (case, set()))[1].add(kind.arch)
+    return found
+
+
 def _refuse_unknown_parameters(document: Document, workloads: Sequence[Workload]) -> None:
     known = sorted({item.name for workload in workloads for item in workload.parameters})
     for name in document.data.get("parameters", {}):
@@ -214,7 +237,6 @@ def _cases(document: Document, workloads: Sequence[Workload]) -> Iterator[Case]:
         for values in itertools.product(*axes):
             names = (parameter.name for parameter in workload.parameters)
             case = Case(workload, tuple(zip(names, values, strict=True)))
-            check_case(case)
             yield case
 
 
@@ -253,13 +275,13 @@ def _fit(
 # modes
 
 
-def _modes(document: Document) -> tuple[Mode, ...]:
+def _modes(document: Document, sources: Collection[str]) -> tuple[Mode, ...]:
     found: list[Mode] = []
     for index, written in enumerate(document.data["modes"]):
-        mode = read_mode(document, ("modes", index), written)
-        if mode in found:
-            raise document.complaint(
-                ("modes", index), f"mode '{mode.label}' is listed twice: keep one of them"
-            )
-        found.append(mode)
+        for mode in read_modes(document, ("modes", index), written, sources):
+            if mode in found:
+                raise document.complaint(
+                    ("modes", index), f"mode '{mode.label}' is listed twice: keep one of them"
+                )
+            found.append(mode)
     return tuple(found)

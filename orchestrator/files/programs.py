@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import shlex
 import stat
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 
 from orchestrator.domain.device import Arch, Device
 from orchestrator.domain.errors import MatrixError, UsageError, WorkloadFileError
 from orchestrator.domain.matrix import Counts, MatrixSpec, Mode, Runtime
 from orchestrator.domain.order import ProgramOrder
+from orchestrator.domain.runtime_source import PINNED
 from orchestrator.domain.workload import Case, Grant, Limits, Parameter, Value, Workload
 from orchestrator.files.modefile import parse_mode
 from orchestrator.files.schema import MOST, MOST_S
@@ -172,12 +173,15 @@ def _grant(host: Path, guest: str) -> Grant:
     return Grant(host.absolute(), str(pure))
 
 
-def program_spec(order: ProgramOrder, inventory: Inventory) -> MatrixSpec:
+def program_spec(
+    order: ProgramOrder, inventory: Inventory, sources: Collection[str] = (PINNED,)
+) -> MatrixSpec:
     """Make a matrix of one program of the user's.
 
     Args:
         order: the program, its input, modes and devices.
         inventory: the devices it may name.
+        sources: the names of runtime sources its modes may use.
 
     Returns:
         A matrix of one case; it has no file, so no ``text``.
@@ -192,7 +196,7 @@ def program_spec(order: ProgramOrder, inventory: Inventory) -> MatrixSpec:
     return MatrixSpec(
         name=workload.name,
         cases=(case,),
-        modes=_program_modes(order, workload),
+        modes=_program_modes(order, workload, sources),
         targets=_program_devices(order, workload, inventory),
         counts=Counts(order.attempts, order.warmups, order.repeats),
         timeout_s=order.timeout_s,
@@ -213,14 +217,16 @@ def _check_counts(order: ProgramOrder) -> None:
         )
 
 
-def _program_modes(order: ProgramOrder, workload: Workload) -> tuple[Mode, ...]:
+def _program_modes(
+    order: ProgramOrder, workload: Workload, sources: Collection[str]
+) -> tuple[Mode, ...]:
     fitting = _fitting_runtimes(workload)
     if not order.modes:
         return tuple(Mode(runtime) for runtime in fitting)
     modes = []
     for label in dict.fromkeys(order.modes):
         origin = f"--mode {label}"
-        mode = parse_mode(label, origin)
+        mode = parse_mode(label, origin, sources)
         if mode.runtime not in fitting:
             raise MatrixError(
                 f"{origin}: {order.path.name} cannot run so: choose one of {', '.join(fitting)}"

@@ -16,6 +16,7 @@ from orchestrator.domain.artifact import ArtifactKind
 from orchestrator.domain.device import Arch, DeviceType
 from orchestrator.domain.errors import BuildError
 from orchestrator.domain.matrix import BEST_KERNELS, CellPlan, Counts, Mode, Runtime
+from orchestrator.domain.runtime_source import PINNED, RuntimeSource
 from orchestrator.domain.workload import Case, Grant, Workload
 from tests.support.builds import Log, user_cache
 from tests.support.toynative import write_native, write_wamr
@@ -53,7 +54,7 @@ class Rig:
             cache=self.cache,
             blobs=self.blobs,
             native=self.native,
-            runtime_sources={"pinned": write_wamr(folder)},
+            runtime_sources={PINNED: RuntimeSource(write_wamr(folder))},
         )
         self.log = Log()
 

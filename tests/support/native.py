@@ -22,6 +22,7 @@ from orchestrator.domain.artifact import ArtifactKind
 from orchestrator.domain.device import Arch
 from orchestrator.domain.matrix import CellPlan, Counts, Mode, Runtime
 from orchestrator.domain.order import BuildStep
+from orchestrator.domain.runtime_source import PINNED, RuntimeSource
 from orchestrator.domain.workload import Case, Workload
 from orchestrator.files.workloads import read_workload
 from tests.support.builds import user_cache
@@ -72,7 +73,7 @@ def _builder() -> tuple[Builder, Blobs]:
     cache = user_cache()
     blobs = Blobs(cache / "native-tests")
     return Builder(
-        cache=cache, blobs=blobs, native=NATIVE, runtime_sources={"pinned": None}, jobs=2
+        cache=cache, blobs=blobs, native=NATIVE, runtime_sources={PINNED: RuntimeSource()}, jobs=2
     ), blobs
 
 

@@ -84,4 +84,7 @@ def write_wamr(folder: Path) -> Path:
     path = folder / "wamr" / "build-scripts" / "runtime_lib.cmake"
     path.parent.mkdir(parents=True)
     path.write_text("")
+    version = folder / "wamr" / "core" / "version.h"
+    version.parent.mkdir()
+    version.write_text("")
     return folder / "wamr"

@@ -19,6 +19,7 @@ from orchestrator.config import (
     parse_config,
 )
 from orchestrator.domain.errors import ConfigError, StoreUnavailable
+from orchestrator.domain.runtime_source import RuntimeSource
 from tests.support.files import complaint
 
 ENVIRON = {"HOME": "/home/someone", "FARM_CACHE_DIR": "/var/cache/farm"}
@@ -27,8 +28,8 @@ BAD = [
     ("", "DIR/farm.toml: 'farm_id' is missing: add it, or make a new farm"),
     ("farm_id = 'a'\nlsten = 'x'", "DIR/farm.toml:2: unknown key 'lsten': did you mean 'listen'?"),
     (
-        "farm_id = 'a'\n\n[runtime_sources]\nx = 'y'",
-        "DIR/farm.toml:3: 'runtime_sources' is not supported yet: remove it",
+        "farm_id = 'a'\nruntime_sources = 'y'",
+        "DIR/farm.toml:2: 'runtime_sources' is 'y': write a table of names",
     ),
     (
         "farm_id = 'A b'",
@@ -104,7 +105,7 @@ def test_defaults_fill_what_is_not_written(tmp_path: Path) -> None:
         retries=2,
         cache=Path("/var/cache/farm"),
         workloads=(BUILTIN_WORKLOADS,),
-        runtime_sources={"pinned": None},
+        runtime_sources={"pinned": RuntimeSource()},
     )
 
 
