@@ -24,8 +24,12 @@ def config(connection: Connection | None = None) -> Config:
     return made
 
 
-def apply(connection: Connection) -> list[str]:
-    """Bring a database to the newest revision.
+def apply(connection: Connection, revision: str = "head") -> list[str]:
+    """Bring a database to a revision that is newer than its own.
+
+    Args:
+        connection: to the database.
+        revision: which; without a word the newest.
 
     Returns:
         The revisions applied, oldest first.
@@ -40,6 +44,6 @@ def apply(connection: Connection) -> list[str]:
     except CommandError as error:
         msg = f"schema {before} was made by a newer farm: use that one"
         raise SchemaMismatch(msg) from error
-    steps = [one.revision for one in scripts.iterate_revisions("head", before or "base")]
-    command.upgrade(config(connection), "head")
+    steps = [one.revision for one in scripts.iterate_revisions(revision, before or "base")]
+    command.upgrade(config(connection), revision)
     return steps[::-1]

@@ -40,6 +40,23 @@ def digest_file(path: Path) -> Digest:
     return Digest(hasher.hexdigest(), size_bytes)
 
 
+def blob_place(folder: Path, sha256: str) -> Path:
+    """The file of a blob in a folder of blobs, which need not be writable."""
+    return folder / sha256[:2] / sha256
+
+
+def is_whole(path: Path, digest: Digest) -> bool:
+    """Whether a file is there and holds what its digest says; reads all of it.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    try:
+        return path.stat().st_size == digest.size_bytes and digest_file(path) == digest
+    except FileNotFoundError:
+        return False
+
+
 class Blobs:
     """A content-addressed folder.
 
@@ -97,7 +114,7 @@ class Blobs:
             with self.open_scratch() as scratch:
                 part = scratch / "part"
                 part.write_bytes(data)
-                self._adopt(part, digest)
+                self.adopt(part, digest)
         return digest
 
     def put_file(self, path: Path, *, expect: Digest | None = None) -> Digest:
@@ -120,7 +137,7 @@ class Blobs:
             if expect is not None and digest != expect:
                 raise DigestMismatch(f"{path} is {digest.sha256}, not {expect.sha256}")
             if not self.has(digest.sha256, size_bytes=digest.size_bytes):
-                self._adopt(part, digest)
+                self.adopt(part, digest)
         return digest
 
     def take(self, source: Blobs, digest: Digest) -> None:
@@ -142,7 +159,7 @@ class Blobs:
         os.makedirs(os.path.dirname(place), exist_ok=True)
         with suppress(OSError):
             os.link(origin, place)
-            _flush_folder(os.path.dirname(place))
+            flush_folder(os.path.dirname(place))
             return
         self.put_file(origin, expect=digest)
 
@@ -184,8 +201,8 @@ class Blobs:
             raise ValueError(f"not a sha256: {sha256!r}")
         return f"{self._root}/{sha256[:2]}/{sha256}"
 
-    def _adopt(self, part: Path, digest: Digest) -> None:
-        """Flush a scratch file and give it its name."""
+    def adopt(self, part: Path, digest: Digest) -> None:
+        """Flush a file of a scratch folder, whose digest the caller has read, and name it so."""
         place = self._place(digest.sha256)
         folder = os.path.dirname(place)
         os.makedirs(folder, exist_ok=True)
@@ -193,7 +210,7 @@ class Blobs:
         with part.open("rb") as file:
             os.fsync(file.fileno())
         os.rename(part, place)
-        _flush_folder(folder)
+        flush_folder(folder)
 
 
 def _copy(source: Path, target: Path) -> Digest:
@@ -209,7 +226,7 @@ def _copy(source: Path, target: Path) -> Digest:
     return Digest(hasher.hexdigest(), size_bytes)
 
 
-def _flush_folder(folder: str) -> None:
+def flush_folder(folder: str) -> None:
     """Make a rename durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -115,6 +115,26 @@ def server_credentials(folder: Path) -> ServerCredentials:
     )
 
 
+def read_dates(folder: Path) -> Mapping[str, datetime]:
+    """Answer until when the farm's own certificates are good, by file.
+
+    Raises:
+        ConfigError: one is missing or cannot be read, or a key is not its certificate's.
+    """
+    found = {}
+    for name in ("ca", "server"):
+        path = folder / f"{name}.crt"
+        try:
+            certificate = x509.load_pem_x509_certificate(_read(path))
+            key = serialization.load_pem_private_key(_read(folder / f"{name}.key"), password=None)
+        except (ValueError, TypeError) as error:
+            raise ConfigError("or its key is damaged", file=path) from error
+        if key.public_key() != certificate.public_key():
+            raise ConfigError("and its key do not belong together", file=path)
+        found[path.name] = certificate.not_valid_after_utc
+    return found
+
+
 def enroll_local(folder: Path, farm_id: str, device: str, target: Path) -> DeviceFiles:
     """Give a device of this very machine its key and certificate; keeps good ones.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.cli import session, view
+from orchestrator.cli import care, session, view
 from orchestrator.cli.options import FarmOption, new_app
 
 app = new_app()
@@ -11,6 +11,11 @@ app = new_app()
 @app.callback()
 def _db() -> None:
     """Care for the database."""
+
+
+app.command()(care.backup)
+app.command()(care.restore)
+app.command()(care.check)
 
 
 @app.command()

@@ -44,6 +44,11 @@ class Database:
         """The database, for people."""
         return self._engine.url.database or ""
 
+    @property
+    def dialect(self) -> str:
+        """Its kind: ``sqlite``."""
+        return self._engine.dialect.name
+
     def execute(
         self, statement: Executable, parameters: Parameters | None = None
     ) -> CursorResult[Any]:

@@ -38,6 +38,7 @@ DOORS: Mapping[str, tuple[str, ...]] = {
     "typer": ("orchestrator.cli",),
     "rich": ("orchestrator.cli",),
     "ruamel": ("orchestrator.files.yamlfile",),
+    "zstandard": ("orchestrator.care.archive",),
     "jsonschema": ("orchestrator.files.yamlfile",),
     "numpy": ("orchestrator.results.stats",),
     "scipy": ("orchestrator.results.stats",),
