@@ -169,8 +169,6 @@ def _matrix(
         exclude=read_exclusions(document, catalogue, inventory, sources),
         text=_text(document, overrides),
     )
-    for case, archs in _judged(spec, inventory).items():
-        check_case(case, archs)
     if next(points(spec, inventory.devices), None) is None:
         raise document.complaint(("exclude",), "the matrix is empty: exclude fewer cells")
     return spec
@@ -212,15 +210,6 @@ def _emulated_counts(data: Mapping[str, Any], counts: Counts) -> Counts | None:
 # cases
 
 
-def _judged(spec: MatrixSpec, inventory: Inventory) -> Mapping[Case, set[str]]:
-    """Say on which architectures each case is measured, so that its output must be judged."""
-    found: dict[int, tuple[Case, set[str]]] = {}
-    for case, target, _ in points(spec, inventory.devices):
-        kind = target.type if isinstance(target, Device) else target
-        found.setdefault(id(case), (case, set()))[1].add(kind.arch)
-    return found
-
-
 def _refuse_unknown_parameters(document: Document, workloads: Sequence[Workload]) -> None:
     known = sorted({item.name for workload in workloads for item in workload.parameters})
     for name in document.data.get("parameters", {}):
@@ -237,6 +226,7 @@ def _cases(document: Document, workloads: Sequence[Workload]) -> Iterator[Case]:
         for values in itertools.product(*axes):
             names = (parameter.name for parameter in workload.parameters)
             case = Case(workload, tuple(zip(names, values, strict=True)))
+            check_case(case)
             yield case
 
 
