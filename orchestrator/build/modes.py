@@ -7,12 +7,13 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.build.proposals import memory_misfit, proposal_misfit
 from orchestrator.build.toolchain import PLATFORMS
 from orchestrator.domain.device import Arch, DeviceType
 from orchestrator.domain.matrix import BEST_KERNELS, Mode, Runtime
 from orchestrator.domain.runtime_source import PINNED
 from orchestrator.domain.workload import Case, Workload
-from orchestrator.files.wasm import ModuleInfo, read_module
+from orchestrator.files.wasm import read_module, read_proposals
 
 NO_KERNELS = "none"
 #: Levels a compiler takes.
@@ -126,25 +127,27 @@ def _kernels_misfit(mode: Mode, workload: Workload) -> str:
 
 def _kind_misfit(mode: Mode, device_type: DeviceType, workload: Workload) -> str:
     if workload.module is not None:
-        return _module_misfit(mode, read_info(workload.module))
+        return _module_misfit(mode, device_type, workload, workload.module)
     if workload.program is not None:
         return _program_misfit(mode, device_type, workload.program)
     return ""
 
 
-def _module_misfit(mode: Mode, info: ModuleInfo) -> str:
-    name = info.path.name
+def _module_misfit(mode: Mode, device_type: DeviceType, workload: Workload, module: Path) -> str:
+    name = module.name
     if mode.runtime is Runtime.NATIVE:
         return f"{name} is a module; native needs C sources or an ELF program"
     if mode.runtime is not Runtime.AOT and mode.opt != _DEFAULT_OPT:
         return f"{name} is compiled already; opt changes nothing in {mode.runtime.value}"
     if mode.runtime is Runtime.FAST and mode.simd is not None:
         return f"{name} is compiled already; simd changes nothing in {mode.runtime.value}"
-    if info.simd and (mode.runtime is Runtime.CLASSIC or mode.simd is False):
-        return f"{name} uses SIMD"
+    info = read_module(module)
     if mode.kernels == NO_KERNELS and any(i.module == "kernels" for i in info.imports):
         return f"{name} imports native functions; it needs a mode with kernels"
-    return ""
+    misfit = proposal_misfit(read_proposals(module), mode, device_type.arch) or memory_misfit(
+        info.memory_bytes, workload.limits.memory_bytes, device_type.os_bits
+    )
+    return f"{name} {misfit}" if misfit else ""
 
 
 def _program_misfit(mode: Mode, device_type: DeviceType, program: Path) -> str:
@@ -168,15 +171,6 @@ def _kernels(mode: Mode, workload: Workload) -> tuple[tuple[str, str], ...]:
     )
 
 
-def read_info(module: Path) -> ModuleInfo:
-    """What a ready module says of itself, read again when the file changed.
-
-    Raises:
-        WorkloadFileError: it is not there, or damaged.
-    """
-    return _read_info(module, _stamp(module))
-
-
 def program_arch(program: Path) -> str:
     """The architecture of an ELF; empty where it is none the farm knows, or no ELF."""
     return _read_arch(program, _stamp(program))
@@ -188,11 +182,6 @@ def _stamp(path: Path) -> tuple[int, int]:
     except OSError:
         return (0, 0)  # whoever reads it next says what is wrong
     return (found.st_size, found.st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=256)
-def _read_info(module: Path, _file: tuple[int, int]) -> ModuleInfo:
-    return read_module(module)
 
 
 @functools.lru_cache(maxsize=256)

@@ -18,7 +18,9 @@ from orchestrator.files.modefile import parse_mode
 from orchestrator.files.schema import MOST, MOST_S
 from orchestrator.files.spelling import next_step
 from orchestrator.files.wasm import MAGIC as WASM_MAGIC
-from orchestrator.files.wasm import check_runnable, read_module
+from orchestrator.files.wasm import read_module, read_proposals
+from orchestrator.files.wasmcheck import check_runnable
+from orchestrator.files.wasmtypes import Proposal
 from orchestrator.inventory import Inventory
 
 _ELF_MAGIC = b"\x7fELF"
@@ -241,7 +243,7 @@ def _fitting_runtimes(workload: Workload) -> tuple[Runtime, ...]:
     if workload.sources:
         return tuple(Runtime)
     module = workload.module
-    if module is not None and read_module(module).simd:
+    if module is not None and Proposal.SIMD in read_proposals(module):
         # The classic interpreter cannot have SIMD.
         return (Runtime.FAST, Runtime.AOT)
     return (Runtime.CLASSIC, Runtime.FAST, Runtime.AOT)

@@ -23,7 +23,8 @@ from orchestrator.files.schema import (
 )
 from orchestrator.files.schema import whole as whole_number
 from orchestrator.files.spelling import next_step
-from orchestrator.files.wasm import check_runnable, read_module
+from orchestrator.files.wasm import read_module
+from orchestrator.files.wasmcheck import check_runnable
 from orchestrator.files.yamlfile import Document, Where, check, read_yaml, show
 
 FILE_NAME = "workload.yaml"

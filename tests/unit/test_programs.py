@@ -12,7 +12,7 @@ from orchestrator.domain.order import ProgramOrder
 from orchestrator.domain.workload import Case, Grant
 from orchestrator.files.programs import elf_arch, program_kind, program_spec, program_workload
 from tests.support.files import complaint, inventory
-from tests.support.wasmfiles import module, name
+from tests.support.wasmfiles import module
 
 
 def elf(machine: int) -> bytes:
@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
     """A folder with one program of each kind."""
     (tmp_path / "p.c").write_text("int main(void) { return 0; }\n")
     (tmp_path / "p.wasm").write_bytes(module())
-    (tmp_path / "simd.wasm").write_bytes(module(features=(b"+" + name("simd128"),)))
+    (tmp_path / "simd.wasm").write_bytes(module(body=b"\xfd\x0c" + bytes(16) + b"\x1a"))
     (tmp_path / "x86").write_bytes(elf(62))
     (tmp_path / "arm").write_bytes(elf(183))
     (tmp_path / "text").write_text("hello")
