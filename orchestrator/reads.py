@@ -51,6 +51,67 @@ def result_document(result: CellResult) -> Document:
     }
 
 
+#: Names of what ``result_record`` writes.
+RESULT_RECORD = (
+    "run_id",
+    "cell_id",
+    "workload",
+    "case",
+    "mode",
+    "device",
+    "device_type",
+    "arch",
+    "emulated",
+    "state",
+    "outcome",
+    "reason",
+    "validity",
+    "attempts",
+    "execute_median_s",
+    "execute_q1_s",
+    "execute_q3_s",
+    "samples",
+    "region",
+    "load_s",
+    "instantiate_s",
+    "peak_memory_bytes",
+    "artifact",
+    "runtime",
+    "output_digest",
+    "started_at",
+)
+
+
+def result_record(result: CellResult) -> tuple[Any, ...]:
+    """Write one cell flat, as ``farm results list --csv`` does; what is absent is empty."""
+    return (
+        result.run_id,
+        result.cell_id,
+        result.workload,
+        json.dumps(dict(result.case), ensure_ascii=False),
+        result.mode,
+        result.device,
+        result.device_type,
+        result.arch,
+        str(result.emulated).lower(),
+        result.state.value,
+        None if result.outcome is None else result.outcome.value,
+        result.reason,
+        "; ".join(result.validity),
+        result.attempts,
+        *quartiles(result.execute_s),
+        result.samples,
+        result.region,
+        result.load_s,
+        result.instantiate_s,
+        result.peak_memory_bytes,
+        result.artifact,
+        result.runtime,
+        result.output_digest,
+        instant(result.started_at),
+    )
+
+
 def explanation_document(explained: Explanation) -> Document:
     """Write what is to be said of a cell as ``farm explain --json`` does."""
     cell = explained.cell
@@ -98,6 +159,24 @@ def run_document(run: Run) -> Document:
         "cells": {state.value: count for state, count in run.cells.items() if count},
         "error": run.error,
     }
+
+
+#: Names of what ``run_record`` writes.
+RUN_RECORD = ("run_id", "name", "state", "cells", "created_at", "finished_at", "priority", "error")
+
+
+def run_record(run: Run) -> tuple[Any, ...]:
+    """Write a run flat, as ``farm runs list --csv`` does."""
+    return (
+        run.run_id,
+        run.name,
+        run.state.value,
+        run.size,
+        instant(run.created_at),
+        instant(run.finished_at),
+        run.priority,
+        run.error,
+    )
 
 
 def order_document(text: str) -> Document:

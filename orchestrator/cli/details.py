@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from orchestrator.cli import words
-from orchestrator.cli.tables import Column, Table, outcome, pairs_table, plain_table
+from orchestrator.cli.tables import Column, Table, outcome, pairs_table, place, plain_table
 from orchestrator.doctor import Finding
 from orchestrator.domain.artifact import Provenance
 from orchestrator.domain.attempt import Finished, Sample
@@ -64,16 +64,12 @@ def explanations_table(explained: Sequence[Explanation]) -> Table:
             one.cell.state.value,
             words.case(one.cell.workload, one.cell.case),
             one.cell.mode,
-            _place(one.cell),
+            place(one.cell),
             "; ".join(map(words.first_line, one.why)),
         )
         for one in explained
     )
     return plain_table(columns, rows, "no cells")
-
-
-def _place(cell: CellResult) -> str:
-    return (cell.device or f"any {cell.device_type}") + (" (emulated)" if cell.emulated else "")
 
 
 def attempts_table(attempts: Sequence[tuple[AttemptRecord, Sequence[Sample]]]) -> Table:

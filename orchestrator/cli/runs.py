@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
 from orchestrator.cli import session, view
+from orchestrator.cli.asking import (
+    CsvOption,
+    SinceOption,
+    UntilOption,
+    moment,
+    one_form,
+    words_of,
+)
 from orchestrator.cli.options import (
     FarmOption,
     JsonOption,
@@ -14,6 +25,11 @@ from orchestrator.cli.options import (
     new_app,
     page_limit,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestrator.domain.run import Run
 
 app = new_app()
 
@@ -25,23 +41,56 @@ def _runs() -> None:
 
 @app.command("list")
 def list_(
+    state: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--state",
+            metavar="S",
+            help="building, queued, running, done or cancelled; repeatable.",
+        ),
+    ] = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
     farm: FarmOption = None,
     as_json: JsonOption = False,
+    as_csv: CsvOption = False,
     limit: LimitOption = None,
     offset: OffsetOption = 0,
 ) -> None:
     """List runs, newest first."""
-    from orchestrator.reads import run_document
     from orchestrator.store.base import RunFilter
+    from protos.states import RunState
 
+    one_form(as_json=as_json, as_csv=as_csv)
+    now = datetime.now(UTC)
+    page = page_limit(limit, as_json or as_csv)
+    wanted = RunFilter(
+        states=words_of(RunState, state or (), "--state"),
+        since=moment(since, "--since", now),
+        until=moment(until, "--until", now, ends_day=True),
+        # One more than is shown says whether there are more.
+        limit=None if page is None else page + 1,
+        offset=offset,
+    )
     with session.reading(farm) as store:
-        runs = store.runs(RunFilter(limit=page_limit(limit, as_json), offset=offset))
-    if as_json:
-        view.document([run_document(run) for run in runs])
+        runs = store.runs(wanted)
+    if as_json or as_csv:
+        _write(runs[:page], as_csv=as_csv)
         return
     from orchestrator.cli.tables import runs_table
 
-    view.table(runs_table(runs))
+    view.table(runs_table(runs[:page]))
+    if page is not None and len(runs) > page:
+        view.note(f"there are more; see them with --offset {offset + page}")
+
+
+def _write(runs: Sequence[Run], *, as_csv: bool) -> None:
+    from orchestrator.reads import RUN_RECORD, run_document, run_record
+
+    if as_csv:
+        view.records(RUN_RECORD, map(run_record, runs))
+    else:
+        view.document([run_document(run) for run in runs])
 
 
 @app.command()

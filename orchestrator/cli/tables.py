@@ -77,6 +77,43 @@ def results_table(results: Sequence[CellResult]) -> Table:
     return Table(_RESULT_COLUMNS, tuple(sections), "no results yet; measure with: farm run MATRIX")
 
 
+_LIST_COLUMNS = (
+    Column("run", right=True),
+    Column("cell", right=True),
+    Column("case"),
+    Column("mode"),
+    Column("device"),
+    Column("median", right=True),
+    Column("spread", right=True, spare=1),
+    Column("memory", right=True, spare=2),
+    Column("outcome"),
+)
+
+
+def results_list(results: Sequence[CellResult]) -> Table:
+    """Lay out cells in the order they come, a row each; without ratios, for nothing is near."""
+    rows = tuple(
+        (
+            str(cell.run_id),
+            str(cell.cell_id),
+            words.case(cell.workload, cell.case),
+            cell.mode,
+            place(cell),
+            words.seconds(quartiles(cell.execute_s)[0]),
+            _spread(cell),
+            words.size(cell.peak_memory_bytes),
+            outcome(cell),
+        )
+        for cell in results
+    )
+    return plain_table(_LIST_COLUMNS, rows, "no results")
+
+
+def place(cell: CellResult) -> str:
+    """Say where a cell ran or would run; an emulated device is marked."""
+    return (cell.device or f"any {cell.device_type}") + (" (emulated)" if cell.emulated else "")
+
+
 def _part(result: CellResult) -> tuple[object, ...]:
     case = tuple(sorted(result.case.items()))
     place = result.device or result.device_type
