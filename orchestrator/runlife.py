@@ -12,11 +12,12 @@ from orchestrator.builds import BuildJob, BuildJobs, Built
 from orchestrator.clock import Clock
 from orchestrator.domain.errors import FarmError, StateError
 from orchestrator.domain.matrix import CellPlan, Plan
-from orchestrator.domain.order import BuildProgress, RunProgress
+from orchestrator.domain.order import BuildProgress, RetryOrder, RunProgress
 from orchestrator.domain.run import CellResult
 from orchestrator.domain.sync import Activity
 from orchestrator.files.spelling import shortened
 from orchestrator.orders import Orders
+from orchestrator.retries import choose_cells, plan_again
 from orchestrator.store.base import ResultFilter, Store, Transaction
 from protos.states import CellState, DeviceState, IllegalMoveError, RunState, is_final
 
@@ -61,6 +62,18 @@ class RunLife:
         run_id = self.writes.call(lambda t: t.create_run(plan, self.clock.now()))
         self._build(run_id, plan)
         return run_id
+
+    def retry(self, order: RetryOrder) -> int:
+        """Measure cells of a run again, in a run of their own.
+
+        Raises:
+            NotFound: no such run, or no such cell of it.
+            StateError: a cell has not ended, none failed, or one is no part of the order any more.
+            UsageError: what it ordered is gone or wrong by now.
+        """
+        keys = choose_cells(order, self.reader.cells(order.run_id))
+        text = self.reader.run_spec(order.run_id)
+        return self.begin(plan_again(self.orders, text, order.run_id, keys))
 
     def resume(self, run_id: int) -> None:
         """Take up a cancelled run; an unfinished one goes on by itself.

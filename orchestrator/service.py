@@ -17,6 +17,7 @@ from orchestrator.domain.order import (
     BuildOrder,
     BuildProgress,
     Order,
+    RetryOrder,
     RunProgress,
     Status,
 )
@@ -91,6 +92,19 @@ class Farm(ABC):
         """
 
     @abstractmethod
+    def retry(self, order: RetryOrder) -> int:
+        """Measure cells of an earlier run again; that run stays as it is.
+
+        Returns:
+            The new run's id. It is stored durably; building has begun.
+
+        Raises:
+            NotFound: no such run, or no such cell of it.
+            StateError: a cell has not ended, none failed, or one is no part of the order any more.
+            UsageError: what it ordered is gone or wrong by now.
+        """
+
+    @abstractmethod
     def status(self) -> Status:
         """Say who answers."""
 
@@ -129,6 +143,10 @@ class LiveFarm(Farm):
     def resume(self, run_id: int) -> None:
         """Take up a cancelled run."""
         self.life.resume(run_id)
+
+    def retry(self, order: RetryOrder) -> int:
+        """Measure cells of a run again."""
+        return self.life.retry(order)
 
     def status(self) -> Status:
         """Say who answers."""

@@ -10,7 +10,14 @@ from typing import TypeVar, cast
 import grpc
 
 from orchestrator.domain.errors import FarmUnavailable
-from orchestrator.domain.order import BuildOrder, BuildProgress, Order, RunProgress, Status
+from orchestrator.domain.order import (
+    BuildOrder,
+    BuildProgress,
+    Order,
+    RetryOrder,
+    RunProgress,
+    Status,
+)
 from orchestrator.rpc import control_wire as wire
 from orchestrator.rpc.control import MOST_MESSAGE_BYTES, SOCKET_FOLDER, short_address
 from orchestrator.rpc.status import from_status
@@ -57,6 +64,10 @@ class RemoteFarm(Farm):
     def resume(self, run_id: int) -> None:
         """Take up a cancelled run."""
         _ask(self._stub.Resume, pb.RunRef(run_id=run_id))
+
+    def retry(self, order: RetryOrder) -> int:
+        """Measure cells of a run again."""
+        return _ask(self._stub.Retry, wire.retry_to_wire(order)).run_id
 
     def status(self) -> Status:
         """Say who answers."""

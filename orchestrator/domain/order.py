@@ -55,6 +55,16 @@ BuildOrder = MatrixOrder | ProgramOrder | SelectionOrder
 
 
 @dataclass(frozen=True, slots=True)
+class RetryOrder:
+    """Measure cells of an earlier run again, in a run of their own; unless told, the failed."""
+
+    run_id: int
+    cell_ids: tuple[int, ...] = ()
+    #: All of its cells.
+    everything: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class BuildStep:
     """One target of a build."""
 

@@ -70,6 +70,11 @@ class ControlServicer(pb_grpc.ControlServicer):
         _answer(context, lambda: self._farm.resume(request.run_id))
         return pb.Empty()
 
+    def Retry(self, request: pb.RetryOrder, context: grpc.ServicerContext) -> pb.SubmitReply:
+        """Measure cells of a run again."""
+        order = wire.retry_from_wire(request)
+        return pb.SubmitReply(run_id=_answer(context, lambda: self._farm.retry(order)))
+
     def Status(self, request: pb.Empty, context: grpc.ServicerContext) -> pb.StatusReply:
         """Say who answers."""
         return wire.status_to_wire(_answer(context, self._farm.status))

@@ -14,6 +14,7 @@ from orchestrator.domain.order import (
     MatrixOrder,
     Order,
     ProgramOrder,
+    RetryOrder,
     RunProgress,
     SelectionOrder,
     Status,
@@ -61,6 +62,16 @@ def build_order_from_wire(message: pb.Order) -> BuildOrder:
         chosen = message.selection
         return SelectionOrder(tuple(chosen.archs), tuple(chosen.workloads))
     raise UsageError("the order is empty")
+
+
+def retry_to_wire(order: RetryOrder) -> pb.RetryOrder:
+    """Write what is to be measured again."""
+    return pb.RetryOrder(run_id=order.run_id, cell_ids=order.cell_ids, everything=order.everything)
+
+
+def retry_from_wire(message: pb.RetryOrder) -> RetryOrder:
+    """Read what is to be measured again."""
+    return RetryOrder(message.run_id, tuple(message.cell_ids), message.everything)
 
 
 def run_to_wire(progress: RunProgress) -> pb.RunProgress:

@@ -313,6 +313,37 @@ class BuildRef(_message.Message):
 Global___BuildRef: _TypeAlias = BuildRef  # noqa: Y015
 
 @_typing.final
+class RetryOrder(_message.Message):
+    """Measure cells of an earlier run again, in a run of their own."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    CELL_IDS_FIELD_NUMBER: _builtins.int
+    EVERYTHING_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.int
+    everything: _builtins.bool
+    """all of its cells"""
+    @_builtins.property
+    def cell_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """of that run; empty and not everything: those that failed"""
+
+    def __init__(
+        self,
+        *,
+        run_id: _builtins.int = ...,
+        cell_ids: _abc.Iterable[_builtins.int] | None = ...,
+        everything: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cell_ids", b"cell_ids", "everything", b"everything", "run_id", b"run_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryOrder: _TypeAlias = RetryOrder  # noqa: Y015
+
+@_typing.final
 class BuildStep(_message.Message):
     """One target of a build, for a progress view."""
 

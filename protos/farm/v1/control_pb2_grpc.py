@@ -65,6 +65,11 @@ class ControlStub:
                 request_serializer=protos_dot_farm_dot_v1_dot_control__pb2.RunRef.SerializeToString,
                 response_deserializer=protos_dot_farm_dot_v1_dot_control__pb2.Empty.FromString,
                 _registered_method=True)
+        self.Retry = channel.unary_unary(
+                '/farm.v1.Control/Retry',
+                request_serializer=protos_dot_farm_dot_v1_dot_control__pb2.RetryOrder.SerializeToString,
+                response_deserializer=protos_dot_farm_dot_v1_dot_control__pb2.SubmitReply.FromString,
+                _registered_method=True)
         self.Status = channel.unary_unary(
                 '/farm.v1.Control/Status',
                 request_serializer=protos_dot_farm_dot_v1_dot_control__pb2.Empty.SerializeToString,
@@ -113,6 +118,14 @@ class ControlServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Retry(self, request, context):
+        """Repeated it makes one more run each time, as Submit does. NOT_FOUND: no such run or cell.
+        FAILED_PRECONDITION: a cell has not ended, none failed, or one is no part of the order any more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Status(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -151,6 +164,11 @@ def add_ControlServicer_to_server(servicer, server):
                     servicer.Resume,
                     request_deserializer=protos_dot_farm_dot_v1_dot_control__pb2.RunRef.FromString,
                     response_serializer=protos_dot_farm_dot_v1_dot_control__pb2.Empty.SerializeToString,
+            ),
+            'Retry': grpc.unary_unary_rpc_method_handler(
+                    servicer.Retry,
+                    request_deserializer=protos_dot_farm_dot_v1_dot_control__pb2.RetryOrder.FromString,
+                    response_serializer=protos_dot_farm_dot_v1_dot_control__pb2.SubmitReply.SerializeToString,
             ),
             'Status': grpc.unary_unary_rpc_method_handler(
                     servicer.Status,
@@ -321,6 +339,33 @@ class Control:
             '/farm.v1.Control/Resume',
             protos_dot_farm_dot_v1_dot_control__pb2.RunRef.SerializeToString,
             protos_dot_farm_dot_v1_dot_control__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Retry(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/farm.v1.Control/Retry',
+            protos_dot_farm_dot_v1_dot_control__pb2.RetryOrder.SerializeToString,
+            protos_dot_farm_dot_v1_dot_control__pb2.SubmitReply.FromString,
             options,
             channel_credentials,
             insecure,

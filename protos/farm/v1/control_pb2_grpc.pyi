@@ -40,6 +40,10 @@ class ControlStub:
     Cancel: _grpc.UnaryUnaryMultiCallable[_control_pb2.RunRef, _control_pb2.Empty]
     Resume: _grpc.UnaryUnaryMultiCallable[_control_pb2.RunRef, _control_pb2.Empty]
     """Takes up a cancelled run again; of an unfinished one it changes nothing."""
+    Retry: _grpc.UnaryUnaryMultiCallable[_control_pb2.RetryOrder, _control_pb2.SubmitReply]
+    """Repeated it makes one more run each time, as Submit does. NOT_FOUND: no such run or cell.
+    FAILED_PRECONDITION: a cell has not ended, none failed, or one is no part of the order any more.
+    """
     Status: _grpc.UnaryUnaryMultiCallable[_control_pb2.Empty, _control_pb2.StatusReply]
 
 @_typing.type_check_only
@@ -54,6 +58,10 @@ class ControlAsyncStub(ControlStub):
     Cancel: _aio.UnaryUnaryMultiCallable[_control_pb2.RunRef, _control_pb2.Empty]  # type: ignore[assignment]
     Resume: _aio.UnaryUnaryMultiCallable[_control_pb2.RunRef, _control_pb2.Empty]  # type: ignore[assignment]
     """Takes up a cancelled run again; of an unfinished one it changes nothing."""
+    Retry: _aio.UnaryUnaryMultiCallable[_control_pb2.RetryOrder, _control_pb2.SubmitReply]  # type: ignore[assignment]
+    """Repeated it makes one more run each time, as Submit does. NOT_FOUND: no such run or cell.
+    FAILED_PRECONDITION: a cell has not ended, none failed, or one is no part of the order any more.
+    """
     Status: _aio.UnaryUnaryMultiCallable[_control_pb2.Empty, _control_pb2.StatusReply]  # type: ignore[assignment]
 
 class ControlServicer(metaclass=_abc_1.ABCMeta):
@@ -101,6 +109,16 @@ class ControlServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.Empty, _abc.Awaitable[_control_pb2.Empty]]:
         """Takes up a cancelled run again; of an unfinished one it changes nothing."""
+
+    @_abc_1.abstractmethod
+    def Retry(
+        self,
+        request: _control_pb2.RetryOrder,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.SubmitReply, _abc.Awaitable[_control_pb2.SubmitReply]]:
+        """Repeated it makes one more run each time, as Submit does. NOT_FOUND: no such run or cell.
+        FAILED_PRECONDITION: a cell has not ended, none failed, or one is no part of the order any more.
+        """
 
     @_abc_1.abstractmethod
     def Status(
