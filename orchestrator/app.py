@@ -41,7 +41,6 @@ def serve(config: FarmConfig, *, with_devices: bool = True) -> Iterator[Farm]:
         ConfigError: farm.toml, the CA or the address is wrong.
         InventoryError: inventory.yaml is wrong.
         StoreError: the database cannot be used.
-        RuntimeMissing: a local device's emulator is not installed.
     """
     orders = open_orders(config)
     with ExitStack() as stack:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.domain.runtime_source import RuntimeSource
+from orchestrator.machine import EMULATORS
 
 #: The first cargo with edition 2024, which the crate that carries WAMR needs.
 OLDEST_CARGO = (1, 85)
@@ -99,13 +100,15 @@ def _needs() -> Iterator[_Need]:
     yield _Need("AOT compiler", "C++ compiler", _program("g++"), _apt("g++"))
     yield _Need("AOT compiler", "LLVM 19", _file(_LLVM), _apt("llvm-19-dev"))
     yield _Need("fast interpreter with SIMD", "SIMDe", _file(_SIMDE), _apt("libsimde-dev"))
-    yield _Need(
-        "emulated aarch64 device",
-        "qemu-aarch64-static",
-        _program("qemu-aarch64-static"),
-        _apt("qemu-user-static"),
-        optional=True,
-    )
+    for arch, emulator in EMULATORS.items():
+        if arch != os.uname().machine:
+            yield _Need(
+                f"emulated {arch} device",
+                emulator.program,
+                _program(emulator.program),
+                _apt("qemu-user-static"),
+                optional=True,
+            )
 
 
 def _apt(package: str) -> str:

@@ -25,7 +25,8 @@ from urllib.parse import quote
 
 from orchestrator.clock import Clock
 from orchestrator.domain.device import Device
-from orchestrator.domain.errors import FarmError, RuntimeMissing
+from orchestrator.domain.errors import FarmError
+from orchestrator.machine import emulated_cpu, why_absent
 from orchestrator.trust import enroll_local
 
 _log = logging.getLogger(__name__)
@@ -80,10 +81,9 @@ def next_pause_s(pause_s: float, lived_s: float) -> float:
 class _Agent:
     """One device's agent process."""
 
-    def __init__(self, serves: AgentsFor, device: Device, emulator: str, clock: Clock) -> None:
+    def __init__(self, serves: AgentsFor, device: Device, clock: Clock) -> None:
         self._serves = serves
         self._device = device
-        self._emulator = emulator
         self._clock = clock
         self._folder = serves.folder / _folder_name(device.name)
         self._process: subprocess.Popen[bytes] | None = None
@@ -129,6 +129,10 @@ class _Agent:
         self._process = None
 
     def _start(self, now_s: float) -> None:
+        if why_absent(self._device):
+            # Whoever plans is told; it may be installed while we serve.
+            self._due_s = now_s + LONGEST_PAUSE_S
+            return
         try:
             self._enroll()
             config = self._write_config()
@@ -170,7 +174,7 @@ class _Agent:
             "certificate": str(self._folder / "device.crt"),
             "key": str(self._folder / "device.key"),
             "ca": str(self._folder / "ca.crt"),
-            "emulator": self._emulator,
+            "emulator": _path_of(self._device.emulator),
             "share_machine": self._device.share_machine,
             "exit_with_stdin": True,
         }
@@ -194,7 +198,7 @@ class _Agent:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self._folder,
-                env=_environment(),
+                env=_environment(self._device),
                 # A Ctrl-C in the orchestrator's terminal is the orchestrator's to handle.
                 start_new_session=True,
             )
@@ -213,16 +217,11 @@ class LocalAgents:
         serves: whom they serve.
         devices: the devices; others than local ones are left out.
         clock: the time.
-
-    Raises:
-        RuntimeMissing: a device's emulator is not installed.
     """
 
     def __init__(self, serves: AgentsFor, devices: Sequence[Device], clock: Clock) -> None:
         self._agents = {
-            device.name: _Agent(serves, device, _find_emulator(device), clock)
-            for device in devices
-            if device.local
+            device.name: _Agent(serves, device, clock) for device in devices if device.local
         }
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="farm-agents", daemon=True)
@@ -259,24 +258,19 @@ def _folder_name(device: str) -> str:
     return name if name.strip(".") else name.replace(".", "%2E")
 
 
-def _find_emulator(device: Device) -> str:
-    """Answer the absolute path of a device's emulator; empty: it has none."""
-    if device.emulator is None:
-        return ""
-    found = shutil.which(device.emulator)
-    if found is None:
-        raise RuntimeMissing(
-            f"{device.name} needs {device.emulator}, which is not installed; farm doctor says how"
-        )
-    return os.path.abspath(found)
+def _path_of(emulator: str | None) -> str:
+    """Answer the absolute path of an emulator; empty: there is none."""
+    found = shutil.which(emulator) if emulator else None
+    return os.path.abspath(found) if found else ""
 
 
-def _environment() -> dict[str, str]:
-    """The environment of an agent: this process's, and where its modules are found."""
+def _environment(device: Device) -> dict[str, str]:
+    """The environment of an agent: this process's, where its modules are, what is emulated."""
     house = str(Path(__file__).resolve().parent.parent)
     before = os.environ.get("PYTHONPATH")
     path = house if not before else f"{house}{os.pathsep}{before}"
-    return {**os.environ, "PYTHONPATH": path}
+    plays = {"QEMU_CPU": emulated_cpu(device.type)} if device.emulated else {}
+    return {**os.environ, "PYTHONPATH": path, **plays}
 
 
 def _open_log(path: Path) -> IO[bytes]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.domain.device import Arch
+from orchestrator.domain.device import Arch, Device, DeviceType
 from orchestrator.domain.errors import InventoryError
 
 _X86_64_CPUS = """
@@ -24,11 +24,12 @@ _AARCH64_CPUS = """
     neoverse-v1 neoverse-v2 ampere1 a64fx apple-m1 thunderx2t99
 """
 _ARMV7_CPUS = """
-    generic cortex-a5 cortex-a7 cortex-a8 cortex-a9 cortex-a12 cortex-a15 cortex-a17 cortex-a53
-    cortex-a55 cortex-a72 cortex-a76
+    cortex-a7 cortex-a12 cortex-a15 cortex-a17 cortex-a32 cortex-a35 cortex-a53 cortex-a55
+    cortex-a57 cortex-a72 cortex-a73 cortex-a75 cortex-a76
 """
 
-#: CPUs by the AOT compiler's names (LLVM 19, ``llc -mcpu=help``) that zig's clang knows too.
+#: CPUs by the AOT compiler's names (LLVM 19, ``llc -mcpu=help``) that zig's clang knows too, and
+#: that have what the runner is built for (``native/toolchains/``).
 KNOWN_CPUS: Mapping[Arch, tuple[str, ...]] = {
     Arch.X86_64: tuple(_X86_64_CPUS.split()),
     Arch.AARCH64: tuple(_AARCH64_CPUS.split()),
@@ -51,15 +52,30 @@ class Emulator:
     """A user-mode emulator."""
 
     program: str
-    #: The CPU it plays.
+    #: The CPU it plays in a new inventory.
     cpu: str
+    #: CPUs it can play, and what it calls them.
+    plays: Mapping[str, str]
 
 
-#: Architectures this version builds for, each with what runs it elsewhere.
+def _same(names: str) -> Mapping[str, str]:
+    return {name: name for name in names.split()}
+
+
+#: Architectures this version builds for, each with what runs it elsewhere; CPUs of QEMU 7.2.
 EMULATORS: Mapping[Arch, Emulator] = {
-    Arch.X86_64: Emulator("qemu-x86_64-static", "x86-64-v2"),
-    Arch.AARCH64: Emulator("qemu-aarch64-static", "cortex-a72"),
+    Arch.X86_64: Emulator("qemu-x86_64-static", "x86-64-v2", {"x86-64-v2": "Nehalem"}),
+    Arch.AARCH64: Emulator(
+        "qemu-aarch64-static",
+        "cortex-a72",
+        _same("cortex-a35 cortex-a53 cortex-a57 cortex-a72 cortex-a76 neoverse-n1 a64fx"),
+    ),
+    Arch.ARMV7: Emulator("qemu-arm-static", "cortex-a7", _same("cortex-a7 cortex-a15")),
 }
+#: What QEMU calls a CPU that has all it knows.
+_ALL_IT_KNOWS = "max"
+#: Where the compilers are to be had; a 32-bit machine may be a device.
+_HOSTS = (Arch.X86_64, Arch.AARCH64)
 #: Flags the levels of the x86-64 psABI add; v4 is left to whoever names it: it lowers clocks.
 _X86_LEVELS: tuple[tuple[str, frozenset[str]], ...] = (
     ("x86-64-v3", frozenset({"avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe"})),
@@ -91,9 +107,9 @@ def probe_machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> MachineFacts:
         InventoryError: its architecture is none the farm builds for.
     """
     machine = os.uname().machine
-    if machine not in tuple(EMULATORS):
+    if machine not in _HOSTS:
         raise InventoryError(
-            f"this machine is {machine}: the farm builds for {', '.join(EMULATORS)} so far"
+            f"this machine is {machine}: a farm needs one that is {' or '.join(_HOSTS)}"
         )
     arch = Arch(machine)
     found = {
@@ -102,6 +118,22 @@ def probe_machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> MachineFacts:
         if other is not arch and shutil.which(emulator.program) is not None
     }
     return MachineFacts(arch, cpu_of(arch, cpuinfo.read_text(encoding="utf-8")), found)
+
+
+def why_absent(device: Device) -> str:
+    """Say what a device lacks on this machine to measure at all; empty: nothing."""
+    if device.emulator is None or shutil.which(device.emulator) is not None:
+        return ""
+    return f"{device.name} needs {device.emulator}, which is not installed; farm doctor says how"
+
+
+def emulated_cpu(device_type: DeviceType) -> str:
+    """Answer the CPU an emulator is to play for a class of devices, as QEMU calls it.
+
+    Left to itself it plays one that lacks SSE4, which x86_64 runners need, or one whose pointer
+    signing costs most of the time.
+    """
+    return EMULATORS[device_type.arch].plays.get(device_type.cpu, _ALL_IT_KNOWS)
 
 
 def cpu_of(arch: Arch, cpuinfo: str) -> str:

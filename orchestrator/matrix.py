@@ -14,6 +14,8 @@ from orchestrator.domain.workload import Case, Value
 Target = Device | DeviceType
 #: Says why a mode can never run a case on a device type; empty: it can.
 WhyImpossible = Callable[[Case, Mode, DeviceType], str]
+#: Says what a device lacks on this machine; empty: nothing.
+WhyAbsent = Callable[[Device], str]
 
 #: What an exclusion may name beside a workload's parameters; ``facts_of`` gives the values.
 EXCLUDE_KEYS = (
@@ -33,13 +35,24 @@ EXCLUDE_KEYS = (
 )
 
 
-def expand(spec: MatrixSpec, devices: Sequence[Device], why_impossible: WhyImpossible) -> Plan:
+def never_absent(_: Device) -> str:
+    """Say that a device is here: where nothing is measured, none has to be."""
+    return ""
+
+
+def expand(
+    spec: MatrixSpec,
+    devices: Sequence[Device],
+    why_impossible: WhyImpossible,
+    why_absent: WhyAbsent = never_absent,
+) -> Plan:
     """Make the cells of a matrix: cases, within each its targets, within each the modes.
 
     Args:
         spec: the checked matrix.
         devices: all devices of the inventory.
         why_impossible: says what no device of a type can do.
+        why_absent: says what a device lacks to do anything.
 
     Returns:
         The plan; cells no device can take are in it, with the reason.
@@ -55,7 +68,9 @@ def expand(spec: MatrixSpec, devices: Sequence[Device], why_impossible: WhyImpos
             target=target,
             counts=_counts(spec, target, devices),
             timeout_s=_timeout_s(spec, case),
-            impossible=_impossible(case, mode, target, devices, why_impossible),
+            impossible=_missing(target, devices)
+            or why_impossible(case, mode, _type_of(target))
+            or _absent(target, devices, why_absent),
         )
         for case, target, mode in points(spec, devices)
     )
@@ -134,16 +149,20 @@ def _timeout_s(spec: MatrixSpec, case: Case) -> float:
     return case.workload.limits.timeout_s if spec.timeout_s is None else spec.timeout_s
 
 
-def _impossible(
-    case: Case,
-    mode: Mode,
-    target: Target,
-    devices: Sequence[Device],
-    why_impossible: WhyImpossible,
-) -> str:
-    if isinstance(target, DeviceType) and all(item.type.name != target.name for item in devices):
-        return f"no device of type {target.name} is declared"
-    return why_impossible(case, mode, _type_of(target))
+def _able(target: Target, devices: Sequence[Device]) -> Sequence[Device]:
+    if isinstance(target, Device):
+        return (target,)
+    return [device for device in devices if device.type.name == target.name]
+
+
+def _missing(target: Target, devices: Sequence[Device]) -> str:
+    return "" if _able(target, devices) else f"no device of type {target.name} is declared"
+
+
+def _absent(target: Target, devices: Sequence[Device], why_absent: WhyAbsent) -> str:
+    """Why none of the devices a cell could go to can take it; one that can is enough."""
+    lacks = [why_absent(device) for device in _able(target, devices)]
+    return lacks[0] if all(lacks) else ""
 
 
 def cell_key(case: Case, mode: Mode, target: Target) -> str:

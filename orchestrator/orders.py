@@ -25,7 +25,8 @@ from orchestrator.files.matrixfile import parse_matrix, read_matrix
 from orchestrator.files.programs import program_spec
 from orchestrator.files.workloads import catalogue
 from orchestrator.inventory import Inventory
-from orchestrator.matrix import expand
+from orchestrator.machine import why_absent
+from orchestrator.matrix import expand, never_absent
 
 #: Says why a mode cannot run a case on a class of devices; empty: it can.
 WhyImpossible = Callable[[Case, Mode, DeviceType], str]
@@ -52,12 +53,13 @@ class Orders:
         """
         return catalogue(self.workload_roots)
 
-    def plan(self, order: BuildOrder, *, submit: bool = False) -> Plan:
+    def plan(self, order: BuildOrder, *, submit: bool = False, measures: bool = True) -> Plan:
         """Expand an order to its cells.
 
         Args:
             order: what is wanted.
             submit: it is to be measured, so at least one cell must have a device that can take it.
+            measures: without, it is only built, which needs no device.
 
         Raises:
             UsageError: the order's file, or what it names, is wrong.
@@ -65,7 +67,8 @@ class Orders:
         """
         spec = self._spec(order)
         _refuse_private(spec, self.private.resolve())
-        plan = expand(spec, self.inventory.devices, self.why_impossible)
+        absent = why_absent if measures else never_absent
+        plan = expand(spec, self.inventory.devices, self.why_impossible, absent)
         if submit and all(cell.impossible for cell in plan.cells):
             raise MatrixError(f"no device can take any of its cells: {plan.cells[0].impossible}")
         return plan

@@ -16,6 +16,7 @@ from orchestrator.domain.order import BuildProgress, RetryOrder, RunProgress
 from orchestrator.domain.run import CellResult
 from orchestrator.domain.sync import Activity
 from orchestrator.files.spelling import shortened
+from orchestrator.machine import why_absent
 from orchestrator.orders import Orders
 from orchestrator.retries import choose_cells, plan_again
 from orchestrator.store.base import ResultFilter, Store, Transaction
@@ -189,9 +190,10 @@ class RunLife:
     def _running(self, run_id: int) -> tuple[str, ...]:
         lines = tuple(self._line(one) for one in self.activities() if one.run_id == run_id)
         offline = tuple(
-            f"{status.device.name}: offline" + (f", {status.note}" if status.note else "")
+            f"{status.device.name}: offline" + (f", {note}" if note else "")
             for status in self.reader.devices()
             if status.state is DeviceState.OFFLINE
+            for note in [why_absent(status.device) or status.note]
         )
         return (*lines, *offline)
 

@@ -125,7 +125,7 @@ class LiveFarm(Farm):
 
     def build(self, order: BuildOrder) -> int:
         """Begin a build."""
-        plan = self.orders.plan(order)
+        plan = self.orders.plan(order, measures=False)
         return self.jobs.start(wanted_cells(plan)).build_id
 
     def watch_run(self, run_id: int) -> RunProgress:

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import functools
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.build.proposals import memory_misfit, proposal_misfit
-from orchestrator.build.toolchain import PLATFORMS
+from orchestrator.build.proposals import SIMD_ARCHS, memory_misfit, proposal_misfit
 from orchestrator.domain.device import Arch, DeviceType
 from orchestrator.domain.matrix import BEST_KERNELS, Mode, Runtime
 from orchestrator.domain.runtime_source import PINNED
 from orchestrator.domain.workload import Case, Workload
+from orchestrator.files.programs import elf_arch
 from orchestrator.files.wasm import read_module, read_proposals
 
 NO_KERNELS = "none"
 #: Levels a compiler takes.
 OPT_LEVELS = range(4)
 _DEFAULT_OPT = 3
-#: Architectures whose AOT code may use 128-bit vectors; WAMR refuses such modules for armv7.
-_SIMD_ARCHS = frozenset({Arch.X86_64, Arch.AARCH64})
-#: ``e_machine`` of the ELF specification's supplements.
-_ELF_MACHINES = {62: "x86_64", 183: "aarch64", 40: "armv7"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +43,13 @@ class ResolvedMode:
 def resolve_mode(mode: Mode, device_type: DeviceType, workload: Workload) -> ResolvedMode:
     """Decide every option of a mode that ``why_impossible`` has nothing against.
 
-    Interpreters get a scalar module, AOT a SIMD one where the architecture has it; the CPU is the
+    Interpreters get a scalar module, AOT a SIMD one where WAMR has that for it; the CPU is the
     device's; ``best`` kernels are those the workload names last. The optimisation level is that of
     every compiler on the way from C.
     """
     simd = mode.simd
     if simd is None:
-        simd = mode.runtime is Runtime.AOT and device_type.arch in _SIMD_ARCHS
+        simd = mode.runtime is Runtime.AOT and device_type.arch in SIMD_ARCHS
     return ResolvedMode(
         runtime=mode.runtime,
         arch=device_type.arch,
@@ -80,18 +74,10 @@ def why_impossible(case: Case, mode: Mode, device_type: DeviceType) -> str:
     """
     workload = case.workload
     return (
-        _arch_misfit(device_type)
-        or _option_misfit(mode, device_type, workload)
+        _option_misfit(mode, device_type, workload)
         or _kernels_misfit(mode, workload)
         or _kind_misfit(mode, device_type, workload)
     )
-
-
-def _arch_misfit(device_type: DeviceType) -> str:
-    if device_type.arch not in PLATFORMS:
-        known = " and ".join(arch.value for arch in PLATFORMS)
-        return f"this version builds for {known}, not for {device_type.arch.value}"
-    return ""
 
 
 def _option_misfit(mode: Mode, device_type: DeviceType, workload: Workload) -> str:
@@ -106,8 +92,8 @@ def _option_misfit(mode: Mode, device_type: DeviceType, workload: Workload) -> s
         return "runtime_source changes nothing in native: no WAMR runs there"
     if mode.simd and runtime is Runtime.CLASSIC:
         return "the classic interpreter has no SIMD"
-    if mode.simd and runtime is Runtime.AOT and device_type.arch not in _SIMD_ARCHS:
-        return f"AOT for {device_type.arch.value} has no SIMD"
+    if mode.simd and device_type.arch not in SIMD_ARCHS:
+        return f"WAMR has no SIMD for {device_type.arch.value}; leave simd out"
     interprets = runtime in (Runtime.CLASSIC, Runtime.FAST)
     if mode.cpu is not None and interprets and not _kernels(mode, workload):
         return f"cpu changes nothing in {runtime.value} without kernels"
@@ -155,10 +141,8 @@ def _program_misfit(mode: Mode, device_type: DeviceType, program: Path) -> str:
         return f"{program.name} is a native program; it runs in mode native only"
     if mode.options:
         return f"{program.name} is compiled already; {', '.join(mode.options)} changes nothing"
-    arch = program_arch(program)
-    if arch != device_type.arch.value:
-        return f"{program.name} is a program for {arch or 'no architecture the farm knows'}"
-    return ""
+    arch = elf_arch(program)
+    return "" if arch is device_type.arch else f"{program.name} is a program for {arch}"
 
 
 def _kernels(mode: Mode, workload: Workload) -> tuple[tuple[str, str], ...]:
@@ -169,28 +153,3 @@ def _kernels(mode: Mode, workload: Workload) -> tuple[tuple[str, str], ...]:
     return tuple(
         sorted((f, mode.kernels) for f, names in workload.kernels.items() if mode.kernels in names)
     )
-
-
-def program_arch(program: Path) -> str:
-    """The architecture of an ELF; empty where it is none the farm knows, or no ELF."""
-    return _read_arch(program, _stamp(program))
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return (0, 0)  # whoever reads it next says what is wrong
-    return (found.st_size, found.st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=256)
-def _read_arch(program: Path, _file: tuple[int, int]) -> str:
-    try:
-        with program.open("rb") as file:
-            head = file.read(20)
-    except OSError:
-        return ""
-    if len(head) < 20 or head[:4] != b"\x7fELF":
-        return ""
-    return _ELF_MACHINES.get(int.from_bytes(head[18:20], "little"), "")

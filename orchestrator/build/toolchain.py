@@ -44,11 +44,11 @@ class Platform:
         return ("-target", self.triple, *([f"-mcpu={named}"] if named else []))
 
 
-#: Architectures of devices this version builds for; another one is a line here and a toolchain
-#: file in native/.
+#: Every architecture of devices; another one is a line here and a toolchain file in native/.
 PLATFORMS: Mapping[Arch, Platform] = {
     Arch.X86_64: Platform("x86_64", "x86_64-linux-musl", "x86_64_v2"),
     Arch.AARCH64: Platform("aarch64", "aarch64-linux-musl", "generic"),
+    Arch.ARMV7: Platform("armv7", "arm-linux-musleabihf", "cortex_a7"),
 }
 WASM = Platform("wasm32", "wasm32-wasi")
 

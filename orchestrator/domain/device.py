@@ -11,7 +11,7 @@ from protos.states import DeviceState, Health, Hold
 
 
 class Arch(StrEnum):
-    """Architectures; which of them this version can build for, ``build/toolchain.py`` says."""
+    """Architectures of devices; how to build for each, ``build/toolchain.py`` says."""
 
     X86_64 = "x86_64"
     AARCH64 = "aarch64"

@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from orchestrator.clock import SystemClock
-from orchestrator.domain.errors import RuntimeMissing
 from orchestrator.local_agents import (
     FIRST_PAUSE_S,
     LONGEST_PAUSE_S,
@@ -148,11 +147,16 @@ def test_the_configuration_is_what_agents_read(served: Served, agents: LocalAgen
     }
 
 
-def test_a_missing_emulator_is_told(served: Served) -> None:
-    """Before anything is started, with the next step."""
+def test_a_missing_emulator_keeps_no_other_device_away(served: Served) -> None:
+    """The others' agents are there; its own is not, until somebody installs it."""
     device = make.device("emu", make.ARM, emulator="qemu-does-not-exist")
-    with pytest.raises(RuntimeMissing, match="farm doctor"):
-        LocalAgents(_serves(served), [device], SystemClock())
+    agents = LocalAgents(_serves(served), [device, make.device()], SystemClock())
+    agents.start()
+    try:
+        _until(lambda: _speaks(served))
+        assert set(agents.pids()) == {"local"}
+    finally:
+        agents.stop()
 
 
 @pytest.mark.parametrize(

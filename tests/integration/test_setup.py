@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 #: What setup itself needs, and what it looks for.
 TOOLS = (
     *("apt-cache", "apt-get", "bash", "cat", "cmake", "dirname", "env", "flock", "g++"),
-    *("llvm-config-19", "ninja", "qemu-aarch64-static", "sed", "sha256sum"),
+    *("llvm-config-19", "ninja", "qemu-aarch64-static", "qemu-arm-static"),
+    *("sed", "sha256sum"),
 )
 
 
@@ -82,6 +83,7 @@ def asks_for(done: subprocess.CompletedProcess[str]) -> str:
         ("g++", "g++"),
         ("llvm-config-19", "llvm-19-dev"),
         ("qemu-aarch64-static", "qemu-user-static"),
+        ("qemu-arm-static", "qemu-user-static"),
         ("python3", "python3 python3-venv"),
     ],
 )

@@ -20,6 +20,7 @@ NOW = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
 
 X86 = DeviceType(name="local-x86_64", arch=Arch.X86_64, cpu="x86-64-v3")
 ARM = DeviceType(name="emu-aarch64", arch=Arch.AARCH64, cpu="cortex-a72")
+ARMV7 = DeviceType(name="emu-armv7", arch=Arch.ARMV7, cpu="cortex-a7", os_bits=32)
 
 
 def later(seconds: float) -> datetime:

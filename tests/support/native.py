@@ -25,8 +25,9 @@ from orchestrator.domain.order import BuildStep
 from orchestrator.domain.runtime_source import PINNED, RuntimeSource
 from orchestrator.domain.workload import Case, Workload
 from orchestrator.files.workloads import read_workload
+from orchestrator.machine import EMULATORS, emulated_cpu
 from tests.support.builds import user_cache
-from tests.support.factories import ARM, X86
+from tests.support.factories import ARM, ARMV7, X86
 
 ROOT = Path(__file__).resolve().parents[2]
 NATIVE = ROOT / "native"
@@ -47,8 +48,7 @@ MATRICES = Workload(
     sources=("matrices.c",),
     kernels={"gemm_nn": ("plain", "tiled")},
 )
-TYPES = {Arch.X86_64: X86, Arch.AARCH64: ARM}
-_EMULATOR = "qemu-aarch64-static"
+TYPES = {Arch.X86_64: X86, Arch.AARCH64: ARM, Arch.ARMV7: ARMV7}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,9 @@ class Built:
     @property
     def emulator(self) -> str:
         """Absolute path of what runs foreign programs; empty: they are this machine's own."""
-        return "" if self.arch == platform.machine() else str(shutil.which(_EMULATOR))
+        if self.arch == platform.machine():
+            return ""
+        return str(shutil.which(EMULATORS[self.arch].program))
 
 
 @functools.cache
@@ -227,7 +229,7 @@ def start(
     command = [*filter(None, [built.emulator]), str(built.runner), built.command, *words]
     process = subprocess.Popen(
         [*command, "--", str(built.program), *arguments],
-        env={**os.environ, "QEMU_CPU": TYPES[built.arch].cpu, "FARM_ATTEMPT": token},
+        env={**os.environ, "QEMU_CPU": emulated_cpu(TYPES[built.arch]), "FARM_ATTEMPT": token},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -8,7 +8,15 @@ import pytest
 
 from orchestrator.domain.device import Arch, Device, DeviceType
 from orchestrator.inventory import default_inventory_text, parse_inventory, read_inventory
-from orchestrator.machine import KNOWN_CPUS, MachineFacts, cpu_of, probe_machine
+from orchestrator.machine import (
+    KNOWN_CPUS,
+    MachineFacts,
+    cpu_of,
+    emulated_cpu,
+    probe_machine,
+    why_absent,
+)
+from tests.support import factories as make
 from tests.support.files import complaint, inventory
 
 TYPES = "device_types:\n  t: {arch: x86_64, cpu: x86-64-v3}\n  e: {arch: aarch64, cpu: generic}\n"
@@ -100,20 +108,48 @@ def test_devices_are_read_in_the_order_of_the_file() -> None:
 def test_the_example_of_the_checkout_is_valid() -> None:
     """A person who copies it starts with something that works."""
     found = read_inventory(Path(__file__).parents[2] / "inventory.yaml")
-    assert [device.name for device in found.devices] == ["local", "emu-aarch64"]
+    assert [device.name for device in found.devices] == ["local", "emu-aarch64", "emu-armv7"]
     assert {device.machine for device in found.devices} == {"this-machine"}
 
 
 @pytest.mark.parametrize("arch", [Arch.X86_64, Arch.AARCH64])
 def test_a_new_inventory_is_valid(arch: Arch) -> None:
     """This machine and what it emulates share one machine, and their types differ."""
-    facts = MachineFacts(arch, KNOWN_CPUS[arch][0], {Arch.AARCH64: "qemu-aarch64-static"})
+    emulators = {Arch.ARMV7: "qemu-arm-static", Arch.AARCH64: "qemu-aarch64-static"}
+    facts = MachineFacts(arch, KNOWN_CPUS[arch][0], emulators)
     found = parse_inventory(default_inventory_text(facts), Path("inventory.yaml"))
-    local, emulated = found.devices
+    local, emulated, small = found.devices
     assert (local.name, local.type.arch, local.emulated) == ("local", arch, False)
     assert (emulated.name, emulated.emulator) == ("emu-aarch64", "qemu-aarch64-static")
-    assert local.machine == emulated.machine
-    assert local.type != emulated.type
+    assert (small.name, small.emulator) == ("emu-armv7", "qemu-arm-static")
+    assert small.type == DeviceType("qemu-armv7", Arch.ARMV7, "cortex-a7", 32)
+    assert {device.machine for device in found.devices} == {"this-machine"}
+    assert len({device.type for device in found.devices}) == 3
+
+
+@pytest.mark.parametrize(
+    ("arch", "cpu", "played"),
+    [
+        (Arch.X86_64, "x86-64-v2", "Nehalem"),
+        (Arch.X86_64, "znver4", "max"),
+        (Arch.AARCH64, "cortex-a72", "cortex-a72"),
+        (Arch.AARCH64, "cortex-x4", "max"),
+        (Arch.ARMV7, "cortex-a7", "cortex-a7"),
+        (Arch.ARMV7, "cortex-a53", "max"),
+    ],
+)
+def test_an_emulator_plays_the_types_cpu(arch: Arch, cpu: str, played: str) -> None:
+    """By QEMU's name for it; one it does not know is played by all it has."""
+    assert emulated_cpu(DeviceType("t", arch, cpu)) == played
+
+
+def test_only_a_device_without_its_emulator_is_absent() -> None:
+    """The line says what it needs and who knows how to get it."""
+    absent = make.device("emu", make.ARM, emulator="qemu-does-not-exist")
+    assert why_absent(make.device()) == ""
+    assert why_absent(absent) == (
+        "emu needs qemu-does-not-exist, which is not installed; farm doctor says how"
+    )
 
 
 def test_without_an_emulator_there_is_one_device() -> None:

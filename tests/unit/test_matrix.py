@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -126,6 +128,25 @@ def test_what_cannot_be_is_a_cell_with_the_reason() -> None:
         (ARM.name, "wamr-fast"): f"no device of type {ARM.name} is declared",
         (ARM.name, "native"): f"no device of type {ARM.name} is declared",
     }
+
+
+def test_a_device_that_is_absent_takes_no_cell() -> None:
+    """Its own cells say so; a class goes on with who is left; what can never be comes first."""
+    emu, twin = emulated("emu"), emulated("twin")
+
+    def lacks(*names: str) -> Callable[[Device], str]:
+        return lambda device: f"{device.name} lacks qemu" if device.name in names else ""
+
+    def reasons(targets: tuple[Device | DeviceType, ...], *absent: str) -> list[str]:
+        made = spec(targets=targets, modes=(NATIVE,), cases=spec().cases[:1])
+        cells = expand(made, (LOCAL, emu, twin), fine, lacks(*absent)).cells
+        return [cell.impossible for cell in cells]
+
+    assert reasons((LOCAL, emu, twin), "emu") == ["", "emu lacks qemu", ""]
+    assert reasons((ARM, X86), "emu") == ["", ""]
+    assert reasons((ARM, X86), "emu", "twin") == ["emu lacks qemu", ""]
+    never = expand(spec(targets=(emu,)), (emu,), lambda *_: "never", lacks("emu")).cells
+    assert {cell.impossible for cell in never} == {"never"}
 
 
 def test_a_key_never_changes() -> None:

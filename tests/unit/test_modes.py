@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 from orchestrator.build.modes import program_arch, resolve_mode, why_impossible
+from orchestrator.build.toolchain import PLATFORMS
 from orchestrator.domain.device import Arch, DeviceType
 from orchestrator.domain.matrix import BEST_KERNELS, Mode, Runtime
 from orchestrator.domain.workload import Case, Workload
+from orchestrator.machine import EMULATORS, KNOWN_CPUS
 
+NATIVE = Path(__file__).resolve().parents[2] / "native"
 PC = DeviceType("pc", Arch.X86_64, "x86-64-v3")
 PI = DeviceType("pi", Arch.AARCH64, "cortex-a72")
 OLD_PI = DeviceType("old-pi", Arch.ARMV7, "cortex-a7", 32)
@@ -61,6 +64,24 @@ def test_defaults(device: DeviceType, mode: Mode, interpreter: str, simd: bool) 
     assert why(mode, device) == ""
 
 
+@pytest.mark.parametrize("runtime", Runtime)
+def test_all_is_scalar_on_armv7(runtime: Runtime) -> None:
+    """WAMR has no vectors there, so AOT too takes a scalar module without being told."""
+    assert resolve_mode(Mode(runtime), OLD_PI, GEMM).simd is False
+    assert why(Mode(runtime), OLD_PI) == ""
+
+
+@pytest.mark.parametrize("arch", Arch)
+def test_every_architecture_can_be_built_for_and_emulated(arch: Arch) -> None:
+    """A compiler's target, the runner's toolchain for the same CPU, an emulator that plays one."""
+    platform = PLATFORMS[arch]
+    toolchain = (NATIVE / "toolchains" / f"{arch}.cmake").read_text()
+    assert f"set(FARM_TARGET {platform.triple})" in toolchain
+    assert f"set(FARM_CPU_FLAGS -mcpu={platform.base_cpu})" in toolchain
+    assert EMULATORS[arch].cpu in EMULATORS[arch].plays
+    assert EMULATORS[arch].plays.keys() <= set(KNOWN_CPUS[arch])
+
+
 def test_best_kernels_are_the_last_named() -> None:
     """``+kernels`` takes each function's last variant; a name takes the functions that have it."""
     best = resolve_mode(Mode(Runtime.AOT, kernels=BEST_KERNELS), PC, GEMM)
@@ -79,7 +100,8 @@ def test_cpu_option_replaces_the_device() -> None:
 @pytest.mark.parametrize(
     ("mode", "device", "workload", "words"),
     [
-        (Mode(Runtime.NATIVE), OLD_PI, NOOP, "not for armv7"),
+        (Mode(Runtime.AOT, simd=True), OLD_PI, NOOP, "no SIMD for armv7; leave simd out"),
+        (Mode(Runtime.FAST, simd=True), OLD_PI, NOOP, "no SIMD for armv7; leave simd out"),
         (Mode(Runtime.CLASSIC, simd=True), PC, NOOP, "classic interpreter has no SIMD"),
         (Mode(Runtime.NATIVE, simd=True), PC, NOOP, "option of modules"),
         (Mode(Runtime.FAST, bounds_checks=True), PC, NOOP, "option of wamr-aot"),
@@ -134,12 +156,18 @@ def test_module_is_read_again_when_it_changed(tmp_path: Path) -> None:
     assert "uses SIMD" in why(Mode(Runtime.CLASSIC), workload=module)
 
 
+def elf(machine: int) -> bytes:
+    """The head of a 64-bit program with one, empty segment."""
+    head = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00" + machine.to_bytes(2, "little")
+    table = bytes(12) + (64).to_bytes(8, "little") + bytes(14) + b"\x38\0\x01\0"
+    return (head + table).ljust(64 + 56, b"\0")
+
+
 def test_ready_program_runs_natively_on_its_own_architecture(tmp_path: Path) -> None:
     """An ELF is for one architecture, for mode native, and takes no options."""
     path = tmp_path / "prog"
-    path.write_bytes(b"\x7fELF" + bytes(14) + (183).to_bytes(2, "little"))
+    path.write_bytes(elf(183))
     program = Workload("prog", "", tmp_path, program=path)
-    assert program_arch(path) == "aarch64"
     assert why(Mode(Runtime.NATIVE), PI, program) == ""
     assert "program for aarch64" in why(Mode(Runtime.NATIVE), PC, program)
     assert "mode native only" in why(Mode(Runtime.FAST), PI, program)
