@@ -22,6 +22,8 @@ _CHUNK_BYTES = 1 << 20
 #: hard links between stores share.
 _MODE = 0o555
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+#: The part of a blobs' folder where they are written.
+SCRATCH = "scratch"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -74,8 +76,8 @@ class Blobs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._root = str(folder)
-        self._scratch = folder / "scratch"
-        with _full_disk(folder):
+        self._scratch = folder / SCRATCH
+        with full_disk(folder):
             self._scratch.mkdir(parents=True, exist_ok=True)
         _sweep(self._scratch)
 
@@ -172,7 +174,7 @@ class Blobs:
         Raises:
             DiskFull: no room is left, also when the block's own writing finds none.
         """
-        with _full_disk(self._folder):
+        with full_disk(self._folder):
             lock, scratch = _make_scratch(self._scratch)
             try:
                 yield scratch
@@ -236,7 +238,12 @@ def flush_folder(folder: str) -> None:
 
 
 @contextmanager
-def _full_disk(folder: Path) -> Iterator[None]:
+def full_disk(folder: Path) -> Iterator[None]:
+    """Have a disk that fills inside the block told by the folder that wanted room.
+
+    Raises:
+        DiskFull: no room is left.
+    """
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Locks between processes: who may be the orchestrator of a farm."""
+"""Locks between processes: who may be a farm's orchestrator, who may clear a cache."""
 
 from __future__ import annotations
 
@@ -33,6 +33,22 @@ def hold_lock(path: Path, busy: str) -> Iterator[None]:
         except BlockingIOError:
             raise StateError(busy.format(pid=holder(path) or "unknown")) from None
         _write_pid(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def share_lock(path: Path) -> Iterator[None]:
+    """Hold a lock together with others that share it; waits for who has it alone.
+
+    Args:
+        path: the lock's file; made if it is missing, never removed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
         yield
     finally:
         os.close(descriptor)

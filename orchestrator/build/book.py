@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +13,8 @@ from orchestrator.build.digests import write_whole
 from orchestrator.build.recipes import Read, Record, Target
 from orchestrator.domain.artifact import Digest, Ingredient, Provenance
 
+#: A use is noted once a day: that tells what is not used for weeks, and costs a build nothing.
+_NOTED_S = 86_400.0
 #: Records kept per order key, newest first: a header that goes back and forth stays known.
 _KEPT_RECORDS = 16
 
@@ -46,6 +50,13 @@ class RecipeBook:
         records = (record, *others)[:_KEPT_RECORDS]
         write_whole(self._file(order), json.dumps([_dump(r) for r in records]).encode())
         self._known[order] = records
+
+    def note_use(self, order: str) -> None:
+        """Note by its file's time that a record served, so that `farm gc` leaves it."""
+        path = self._file(order)
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _NOTED_S:
+                os.utime(path)
 
     def remember(self, target: Target, made: Provenance) -> None:
         """Keep how a target was made, to say next time what changed."""

@@ -44,6 +44,8 @@ from orchestrator.build.recipes import (
 from orchestrator.domain.artifact import Digest, Ingredient
 from orchestrator.domain.errors import BuildError, DigestMismatch, DiskFull
 
+#: In the cache: shared by all that build, held alone by who clears it.
+GC_LOCK = "gc.lock"
 #: How long a waiter sleeps between looks at another process's lock, s.
 _LOCK_PAUSE_S = 0.05
 #: A file stamped within the kernel's tick of the start may have been read before or after, ns.
@@ -148,6 +150,7 @@ class Workshop:
         digest = record.product
         if not self.blobs.has(digest.sha256, size_bytes=digest.size_bytes):
             return None
+        self._book.note_use(attempt.order)
         return _made(attempt, record)
 
     def _reason(self, attempt: _Attempt, files: Snapshot) -> str:

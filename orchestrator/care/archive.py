@@ -23,7 +23,7 @@ from typing import IO, Any, cast
 
 import zstandard
 
-from orchestrator.blobs import flush_folder
+from orchestrator.blobs import flush_folder, full_disk
 from orchestrator.domain.artifact import Digest
 from orchestrator.domain.errors import UsageError
 
@@ -88,13 +88,13 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
 
     Raises:
         UsageError: something has that name already; it stays as it is.
-        OSError: it cannot be written; nothing is left of it.
+        DiskFull: no room is left; nothing is left of it.
     """
     _refuse_taken(path)
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with full_disk(path.parent), os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -123,7 +123,7 @@ class Packer:
     """
 
     def __init__(self, out: IO[bytes], now_s: float) -> None:
-        self._tar = tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115  # ``close`` ends it
+        self._tar = tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT)  # noqa: SIM115  # ``close`` ends it
         self._now_s = now_s
         self.members: dict[str, str] = {}
 

@@ -70,7 +70,8 @@ def back_up(config: FarmConfig, target: Path, now: datetime, say: Say) -> Packed
     Raises:
         UsageError: the file is there already, or its ending is none.
         StoreError: the database cannot be read.
-        OSError: the disk is full, or a file cannot be read; nothing is left behind.
+        DiskFull: no room is left; nothing is left behind.
+        OSError: a file of the farm cannot be read; nothing is left behind.
     """
     compression(target)
     counted = _Counted()

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from orchestrator.blobs import Blobs, flush_folder
+from orchestrator.blobs import Blobs, flush_folder, full_disk
 from orchestrator.care.archive import (
     BLOBS,
     FILES,
@@ -69,11 +69,11 @@ def restore(source: Path, folder: Path, database: str | None, now: datetime) -> 
     Raises:
         UsageError: the folder is not empty, or the file is no backup, damaged, or of a newer farm.
         StoreError: the database cannot be filled.
-        OSError: the disk is full.
+        DiskFull: no room is left.
     """
     folder = folder.absolute()
     _refuse_used(folder)
-    with _staging(folder) as stage:
+    with full_disk(folder.parent), _staging(folder) as stage:
         found = _Unpacked(source, stage, now)
         restored = found.unpack(database)
         _give_name(stage, folder)
@@ -199,6 +199,8 @@ class _Unpacked:
     def _set_up(self, database: str | None) -> None:
         """Have farm.toml name what is here, and read it as every command will."""
         path = self.stage / FILE_NAME
+        if not path.is_file():
+            raise ValueError(f"there is no {FILE_NAME} in it")
         content = path.read_text()
         changes: dict[str, Value] = {"database": database or _DATABASE}
         if "data" in tomllib.loads(content):

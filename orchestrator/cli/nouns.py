@@ -35,7 +35,8 @@ NOUNS: tuple[Noun, ...] = (
     Noun("results", "The numbers: of all cells, or of one with all its attempts."),
     Noun("devices", "The devices, their state and facts."),
     Noun("workloads", "What can be run."),
-    Noun("db", "Care for the database."),
+    Noun("db", "Care for the database: keep, restore, check, upgrade."),
+    Noun("gc", "Remove what nothing needs any more."),
 )
 
 _HEAD = """\
