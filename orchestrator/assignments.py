@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from orchestrator.build.builder import CellArtifacts, StagedFile
 from orchestrator.domain.artifact import Digest
 from orchestrator.domain.matrix import CellPlan
-from orchestrator.domain.workload import Limits
+from orchestrator.domain.workload import Case, CheckerKind, Limits
 from orchestrator.store.base import CellOrder
 from protos.farm.v1 import agents_pb2 as pb
 
@@ -46,14 +46,29 @@ def _assignment(cell: CellPlan, built: CellArtifacts) -> pb.Assignment:
         program=_digest(built.program.digest),
         program_name=workload.name,
         arguments=[cell.case.fill(argument) for argument in workload.arguments],
-        environment={name: cell.case.fill(value) for name, value in workload.environment.items()},
+        environment=dict(workload.environment),
         stdin=None if built.stdin is None else _digest(built.stdin),
         directories=[_directory(guest, files) for guest, files in built.directories],
         warmups=cell.counts.warmups,
         repeats=cell.counts.repeats,
         limits=_limits(workload.limits, cell.timeout_s),
-        checker=None if built.expected is None else pb.Checker(exact=_digest(built.expected)),
+        checker=_checker(cell.case, built),
+        outputs=[cell.case.fill(path) for path in workload.outputs],
     )
+
+
+def _checker(case: Case, built: CellArtifacts) -> pb.Checker | None:
+    checker = case.workload.checker
+    if checker is None:
+        return None
+    of = case.fill(checker.of)
+    if built.expected is None:
+        return pb.Checker(sha256=built.expected_sha256, of=of)
+    expected = _digest(built.expected)
+    if checker.kind is CheckerKind.EXACT:
+        return pb.Checker(exact=expected, of=of)
+    near = pb.Tolerance(expected=expected, relative=checker.relative, absolute=checker.absolute)
+    return pb.Checker(tolerance=near, of=of)
 
 
 def _digest(digest: Digest) -> pb.Digest:

@@ -141,6 +141,12 @@ def _program_from(kept: Mapping[str, Any]) -> ProgramOrder:
         warmups=kept["warmups"],
         repeats=kept["repeats"],
         timeout_s=kept["timeout_s"],
+        # Orders of earlier versions know none of these.
+        sources=tuple(map(Path, kept.get("sources", ()))),
+        outputs=tuple(kept.get("outputs", ())),
+        memory_bytes=kept.get("memory_bytes"),
+        output_bytes=kept.get("output_bytes"),
+        flags=tuple(kept.get("flags", ())),
     )
 
 

@@ -281,6 +281,7 @@ def _finished(finished: Finished) -> Document:
         "output": None if finished.output is None else asdict(finished.output),
         "output_truncated": finished.output_truncated,
         "files": [{"path": path, **asdict(digest)} for path, digest in finished.files.items()],
+        "files": [{"path": path, **asdict(digest)} for path, digest in finished.files.items()],
         "boot_id": finished.boot_id,
         "runner_started_ns": finished.runner_started_ns,
         "runner_ended_ns": finished.runner_ended_ns,

@@ -22,7 +22,8 @@ from orchestrator.domain.errors import BuildError, DigestMismatch
 from orchestrator.domain.matrix import CellPlan, Mode
 from orchestrator.domain.order import BuildStep
 from orchestrator.domain.runtime_source import RuntimeSource
-from orchestrator.domain.workload import Case, Grant, Workload
+from orchestrator.domain.workload import Case, CheckerKind, Grant, Workload
+from orchestrator.files.expected import read_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +45,14 @@ class CellArtifacts:
     #: ``wasm`` (a .wasm or .aot) or ``native``.
     kind: str
     stdin: Digest | None
-    #: What stdout must be; None: anything is right.
+    #: What the output must be, or close to; None: anything is right, or its digest is known.
     expected: Digest | None
     #: (guest folder, its files)
     directories: tuple[tuple[str, tuple[StagedFile, ...]], ...]
     #: How runner and program were made, down to their sources, also when nothing had to be made.
     provenance: tuple[Provenance, ...]
+    #: The digest the output must have, where only that is known.
+    expected_sha256: str = ""
 
 
 class Builder:
@@ -285,7 +288,7 @@ def _gather(
     if isinstance(wanted, BuildError):
         return wanted
     try:
-        return _artifacts(shelf, cell.case, wanted, results)
+        return _artifacts(shelf, cell, wanted, results)
     except BuildError as error:
         return error
     except OSError as error:
@@ -293,9 +296,9 @@ def _gather(
 
 
 def _artifacts(
-    shelf: _Shelf, case: Case, wanted: Wanted, results: Mapping[Target, Made | BuildError]
+    shelf: _Shelf, cell: CellPlan, wanted: Wanted, results: Mapping[Target, Made | BuildError]
 ) -> CellArtifacts:
-    workload = case.workload
+    workload = cell.case.workload
     runner = _made(wanted.runner, results)
     edges = dict(shelf.closure(runner))
     shelf.take(runner)
@@ -307,9 +310,7 @@ def _artifacts(
         edges.update(shelf.closure(made))
         shelf.take(made)
         program = made.provenance.product
-    expected = None
-    if workload.expected is not None:
-        expected = shelf.file(workload.folder / case.fill(workload.expected))
+    expected, expected_sha256 = _expected(shelf, cell.case, cell.device_type.arch)
     return CellArtifacts(
         runner=runner.provenance.product,
         program=program,
@@ -318,7 +319,24 @@ def _artifacts(
         expected=expected,
         directories=tuple(shelf.folder(grant) for grant in workload.grants),
         provenance=tuple(edges.values()),
+        expected_sha256=expected_sha256,
     )
+
+
+def _expected(shelf: _Shelf, case: Case, arch: str) -> tuple[Digest | None, str]:
+    """What the output must be, or the digest it must have."""
+    checker = case.workload.checker
+    if checker is None:
+        return None, ""
+    path = case.expected_path(checker, arch)
+    if path is None:
+        return None, checker.expected
+    if checker.kind is not CheckerKind.DIGEST:
+        return shelf.file(path), ""
+    found = read_digest(path)
+    if not found:
+        raise BuildError(f"{path} holds no sha256: write what sha256sum prints")
+    return None, found
 
 
 def _made(target: Target, results: Mapping[Target, Made | BuildError]) -> Made:

@@ -10,7 +10,7 @@ from orchestrator.domain.device import Arch, DeviceType
 from orchestrator.domain.matrix import BEST_KERNELS, Mode, Runtime
 from orchestrator.domain.runtime_source import PINNED
 from orchestrator.domain.workload import Case, Workload
-from orchestrator.files.programs import elf_arch
+from orchestrator.files.elf import elf_arch, missing_loader
 from orchestrator.files.wasm import read_module, read_proposals
 
 NO_KERNELS = "none"
@@ -142,7 +142,12 @@ def _program_misfit(mode: Mode, device_type: DeviceType, program: Path) -> str:
     if mode.options:
         return f"{program.name} is compiled already; {', '.join(mode.options)} changes nothing"
     arch = elf_arch(program)
-    return "" if arch is device_type.arch else f"{program.name} is a program for {arch}"
+    if arch is not device_type.arch:
+        return f"{program.name} is a program for {arch}"
+    loader = missing_loader(program)
+    if loader:
+        return f"{program.name} asks for {loader}, which is not here: link it with -static"
+    return ""
 
 
 def _kernels(mode: Mode, workload: Workload) -> tuple[tuple[str, str], ...]:

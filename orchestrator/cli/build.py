@@ -9,7 +9,7 @@ import typer
 
 from orchestrator.cli import session, view
 from orchestrator.cli.options import FarmOption, JsonOption, new_app
-from orchestrator.cli.run import SetOption
+from orchestrator.cli.program import SetOption
 from orchestrator.domain.errors import UsageError
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _order(
     workloads: tuple[str, ...],
     overrides: tuple[str, ...],
 ) -> BuildOrder:
-    from orchestrator.cli.run import pair
+    from orchestrator.cli.program import pair
     from orchestrator.domain.order import MatrixOrder, SelectionOrder
 
     if matrix is None:

@@ -1,15 +1,12 @@
-"""``farm plan``: a matrix's cells and what they need, without running or building anything."""
+"""``farm plan``: the cells of a run and what they need, without running or building anything."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from orchestrator.cli import session, view, words
+from orchestrator.cli import program, session, view, words
 from orchestrator.cli.options import FarmOption, JsonOption, new_app
-from orchestrator.cli.run import SetOption
+from orchestrator.cli.program import Given, order_of
 from orchestrator.domain.runtime_source import PINNED
 
 if TYPE_CHECKING:
@@ -24,24 +21,56 @@ app = new_app()
 
 @app.command()
 def plan(
-    matrix: Annotated[Path, typer.Argument(metavar="MATRIX")],
-    set_: SetOption = None,
+    target: program.TargetArgument = None,
+    arguments: program.ArgumentsArgument = None,
+    set_: program.SetOption = None,
+    mode: program.ModeOption = None,
+    device: program.DeviceOption = None,
+    source: program.SourceOption = None,
+    cflag: program.CflagOption = None,
+    directory: program.DirectoryOption = None,
+    stdin: program.StdinOption = None,
+    env: program.EnvOption = None,
+    output: program.OutputOption = None,
+    memory: program.MemoryOption = None,
+    output_bytes: program.OutputBytesOption = None,
+    timeout: program.TimeoutOption = None,
+    attempts: program.AttemptsOption = None,
+    warmups: program.WarmupsOption = None,
+    repeats: program.RepeatsOption = None,
     farm: FarmOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show the cells, what would be built, which devices could take each, and why none can."""
+    given = Given(
+        arguments=tuple(arguments or ()),
+        overrides=tuple(set_ or ()),
+        sources=tuple(source or ()),
+        flags=tuple(cflag or ()),
+        modes=tuple(mode or ()),
+        devices=tuple(device or ()),
+        directories=tuple(directory or ()),
+        stdin=stdin,
+        environment=tuple(env or ()),
+        outputs=tuple(output or ()),
+        memory=memory,
+        output_bytes=output_bytes,
+        timeout_s=timeout,
+        attempts=attempts,
+        warmups=warmups,
+        repeats=repeats,
+    )
+    order = order_of(target, given)
     from dataclasses import asdict
 
     from orchestrator.builds import open_builder
     from orchestrator.cli.details import plan_table
-    from orchestrator.cli.run import pair
-    from orchestrator.domain.order import MatrixOrder
     from orchestrator.foundation import open_orders
     from orchestrator.reads import plan_document
 
     config = session.this_farm(farm)
     orders = open_orders(config)
-    found = orders.plan(MatrixOrder(matrix.absolute(), tuple(map(pair, set_ or ()))))
+    found = orders.plan(order)
     devices = orders.inventory.devices
     steps = open_builder(config).survey(found.cells)
     used = used_sources(found, config.runtime_sources)
@@ -60,8 +89,8 @@ def plan(
         return
     view.table(plan_table(found.cells, devices))
     _show_build(steps)
-    for name, source in used.items():
-        view.note(f"runtime source {name}: {source.description}")
+    for name, tree in used.items():
+        view.note(f"runtime source {name}: {tree.description}")
     view.note(plan_line(found))
     view.note(survey_line(steps))
 

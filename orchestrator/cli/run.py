@@ -2,81 +2,49 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli import session, view
+from orchestrator.cli import program, session, view
 from orchestrator.cli.options import FarmOption, JsonOption, new_app
+from orchestrator.cli.program import Given, order_of
 from orchestrator.domain.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from orchestrator.domain.order import Order
     from orchestrator.service import Farm
 
 app = new_app()
 
-_MATRIX_SUFFIXES = (".yaml", ".yml")
-
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="K=V", help="A value in place of the matrix's own; repeatable."),
-]
-
 
 @app.command()
 def run(
-    target: Annotated[
-        Path | None,
-        typer.Argument(metavar="MATRIX|PROGRAM", help="A .yaml; or a .wasm, a .c or an ELF."),
-    ] = None,
-    arguments: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="ARGS", help="The program's, after a --."),
-    ] = None,
-    set_: SetOption = None,
+    target: program.TargetArgument = None,
+    arguments: program.ArgumentsArgument = None,
+    set_: program.SetOption = None,
     resume: Annotated[
         int | None, typer.Option("--resume", metavar="RUN", help="Take up a cancelled run.")
     ] = None,
     detach: Annotated[
         bool, typer.Option("--detach", help="Do not follow; needs a running orchestrator.")
     ] = False,
-    mode: Annotated[
-        list[str] | None,
-        typer.Option("--mode", metavar="M", help="Program: in this mode; repeatable."),
-    ] = None,
-    device: Annotated[
-        list[str] | None,
-        typer.Option("--device", metavar="D", help="Program: on this device; repeatable."),
-    ] = None,
-    directory: Annotated[
-        list[str] | None,
-        typer.Option("--dir", metavar="HOST::GUEST", help="Program: a folder; repeatable."),
-    ] = None,
-    stdin: Annotated[
-        Path | None, typer.Option("--stdin", metavar="F", help="Program: its input.")
-    ] = None,
-    env: Annotated[
-        list[str] | None,
-        typer.Option("--env", metavar="K=V", help="Program: its environment; repeatable."),
-    ] = None,
-    attempts: Annotated[
-        int | None, typer.Option(min=1, help="Program: fresh processes; default 1.")
-    ] = None,
-    warmups: Annotated[
-        int | None, typer.Option(min=0, help="Program: discarded repeats; default 1.")
-    ] = None,
-    repeats: Annotated[
-        int | None, typer.Option(min=1, help="Program: kept repeats; default 5.")
-    ] = None,
-    timeout: Annotated[
-        float | None,
-        typer.Option(min=0.001, metavar="S", help="Program: limit of an attempt in seconds."),
-    ] = None,
+    mode: program.ModeOption = None,
+    device: program.DeviceOption = None,
+    source: program.SourceOption = None,
+    cflag: program.CflagOption = None,
+    directory: program.DirectoryOption = None,
+    stdin: program.StdinOption = None,
+    env: program.EnvOption = None,
+    output: program.OutputOption = None,
+    memory: program.MemoryOption = None,
+    output_bytes: program.OutputBytesOption = None,
+    timeout: program.TimeoutOption = None,
+    attempts: program.AttemptsOption = None,
+    warmups: program.WarmupsOption = None,
+    repeats: program.RepeatsOption = None,
     farm: FarmOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -87,13 +55,20 @@ def run(
     given = Given(
         arguments=tuple(arguments or ()),
         overrides=tuple(set_ or ()),
+        sources=tuple(source or ()),
+        flags=tuple(cflag or ()),
         modes=tuple(mode or ()),
         devices=tuple(device or ()),
         directories=tuple(directory or ()),
         stdin=stdin,
         environment=tuple(env or ()),
-        counts={"attempts": attempts, "warmups": warmups, "repeats": repeats},
+        outputs=tuple(output or ()),
+        memory=memory,
+        output_bytes=output_bytes,
         timeout_s=timeout,
+        attempts=attempts,
+        warmups=warmups,
+        repeats=repeats,
     )
     begin = _beginning(target, resume, given)
     config = session.this_farm(farm)
@@ -107,29 +82,11 @@ def run(
         raise typer.Exit(code)
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
-    """What was given beside the target."""
-
-    arguments: tuple[str, ...] = ()
-    overrides: tuple[str, ...] = ()
-    modes: tuple[str, ...] = ()
-    devices: tuple[str, ...] = ()
-    directories: tuple[str, ...] = ()
-    stdin: Path | None = None
-    environment: tuple[str, ...] = ()
-    #: None: not given.
-    counts: dict[str, int | None] = field(default_factory=dict)
-    timeout_s: float | None = None
-
-
 def _beginning(target: Path | None, resume: int | None, given: Given) -> Callable[[Farm], int]:
     if resume is not None:
-        if target is not None or given != Given(counts=dict.fromkeys(given.counts)):
+        if target is not None or given.named:
             raise UsageError("--resume takes a run's own order and nothing else")
         return lambda farm: _resumed(farm, resume)
-    if target is None:
-        raise UsageError("name a matrix (.yaml), a program (.wasm, .c, ELF) or --resume")
     order = order_of(target, given)
     return lambda farm: farm.submit(order)
 
@@ -137,67 +94,6 @@ def _beginning(target: Path | None, resume: int | None, given: Given) -> Callabl
 def _resumed(farm: Farm, run_id: int) -> int:
     farm.resume(run_id)
     return run_id
-
-
-def order_of(target: Path, given: Given) -> Order:
-    """Make the order of a command line; an option of the other kind of order is refused.
-
-    Raises:
-        UsageError: an option does not fit the target, or is not written as it must be.
-    """
-    from orchestrator.domain.order import MatrixOrder
-
-    if target.suffix in _MATRIX_SUFFIXES:
-        _refuse_for_matrix(given)
-        return MatrixOrder(target.absolute(), tuple(pair(text) for text in given.overrides))
-    if given.overrides:
-        raise UsageError("--set is for a matrix; a program has options of its own")
-    return _program_order(target, given)
-
-
-def _program_order(target: Path, given: Given) -> Order:
-    from orchestrator.domain.order import ProgramOrder
-
-    counts = {name: count for name, count in given.counts.items() if count is not None}
-    return ProgramOrder(
-        path=target.absolute(),
-        arguments=given.arguments,
-        environment=dict(pair(text, "LEVEL=2") for text in given.environment),
-        stdin=None if given.stdin is None else given.stdin.absolute(),
-        directories=tuple(map(_directory, given.directories)),
-        modes=given.modes,
-        devices=given.devices,
-        timeout_s=given.timeout_s,
-        **counts,
-    )
-
-
-def _refuse_for_matrix(given: Given) -> None:
-    own = Given(overrides=given.overrides, counts=dict.fromkeys(given.counts))
-    if given != own:
-        raise UsageError(
-            "a matrix takes --set only, such as --set repeats=3; the other options and arguments"
-            " are for a program"
-        )
-
-
-def pair(text: str, example: str = "repeats=3") -> tuple[str, str]:
-    """Read ``K=V``.
-
-    Raises:
-        UsageError: it is not written so.
-    """
-    key, equals, value = text.partition("=")
-    if not key or not equals:
-        raise UsageError(f"'{text}' is not K=V, such as {example}")
-    return key, value
-
-
-def _directory(text: str) -> tuple[Path, str]:
-    host, colons, guest = text.partition("::")
-    if not host or not colons or not guest:
-        raise UsageError(f"'{text}' is not HOST::GUEST, such as /srv/data::data")
-    return Path(host).absolute(), guest
 
 
 def _submit(farm: Path | None, begin: Callable[[Farm], int], as_json: bool) -> None:

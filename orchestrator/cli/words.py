@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from orchestrator.domain.workload import Value
+from orchestrator.domain.workload import Checker, CheckerKind, Value
 from orchestrator.files.spelling import shortened
 
 _SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
@@ -60,6 +60,16 @@ def case(workload: str, parameters: Mapping[str, Value]) -> str:
 def count(number: int, thing: str) -> str:
     """Write how many: ``1 cell``, ``12 cells``."""
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def checker(expected: Checker | None) -> str:
+    """Write what an output must be: ``exact expected/{size}.txt``."""
+    if expected is None:
+        return "any"
+    told = f"{expected.kind} {expected.expected}"
+    if expected.kind is CheckerKind.TOLERANCE:
+        told += f" (relative {expected.relative:g}, absolute {expected.absolute:g})"
+    return f"{expected.of}: {told}" if expected.of else told
 
 
 def first_line(text: str) -> str:

@@ -47,6 +47,8 @@ class Finished:
     output_truncated: bool = False
     #: What was uploaded besides: ``stdout``, ``stderr``, ``messages``.
     logs: Mapping[str, Digest] = field(default_factory=dict)
+    #: Files the program left, by their paths in its working folder.
+    files: Mapping[str, Digest] = field(default_factory=dict)
     boot_id: str = ""
     runner_started_ns: int = 0
     runner_ended_ns: int = 0

@@ -20,7 +20,7 @@ class MatrixOrder:
 
 @dataclass(frozen=True, slots=True)
 class ProgramOrder:
-    """Measure one program of the user's: a .wasm, a C file or an ELF."""
+    """Measure one program of the user's: a .wasm, a C file, an ELF, or a folder with one."""
 
     path: Path
     arguments: tuple[str, ...] = ()
@@ -36,6 +36,15 @@ class ProgramOrder:
     warmups: int = 1
     repeats: int = 5
     timeout_s: float | None = None
+    #: C files in place of those a folder has, or beside a C file.
+    sources: tuple[Path, ...] = ()
+    #: Files it leaves, relative to its working folder.
+    outputs: tuple[str, ...] = ()
+    #: None: the default.
+    memory_bytes: int | None = None
+    output_bytes: int | None = None
+    #: Extra compiler flags.
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 Value = str | int | float | bool
+
+#: A digest as it is written.
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,37 @@ class Grant:
     guest: str
 
 
+class CheckerKind(StrEnum):
+    """How an output is held against what is expected; named as in workload.yaml."""
+
+    #: Byte for byte.
+    EXACT = "exact"
+    #: By its sha256.
+    DIGEST = "digest"
+    #: Text whose numbers may be a little off.
+    TOLERANCE = "tolerance"
+
+
+@dataclass(frozen=True, slots=True)
+class Checker:
+    """What is expected of an output."""
+
+    kind: CheckerKind
+    #: A path below the workload's folder, with ``{parameter}`` and ``{arch}`` in it; of a digest
+    #: also the sha256 itself.
+    expected: str
+    #: How far off a number may be: by this share of the expected one, or by this much.
+    relative: float = 0.0
+    absolute: float = 0.0
+    #: The output file that is judged; empty: stdout.
+    of: str = ""
+
+    @property
+    def is_inline(self) -> bool:
+        """Whether ``expected`` is a digest, not a path."""
+        return self.kind is CheckerKind.DIGEST and bool(SHA256.fullmatch(self.expected))
+
+
 @dataclass(frozen=True, slots=True)
 class Workload:
     """A program the farm can measure. Exactly one of sources, module and program is set."""
@@ -63,8 +99,10 @@ class Workload:
     kernels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     #: Extra compiler flags, the same for every mode.
     flags: tuple[str, ...] = ()
-    #: Expected stdout: a path below the folder, parameters filled in; None: any output is right.
-    expected: str | None = None
+    #: Files the program leaves, relative to its working folder, parameters filled in.
+    outputs: tuple[str, ...] = ()
+    #: None: any output is right.
+    checker: Checker | None = None
     limits: Limits = Limits()
 
 
@@ -82,3 +120,15 @@ class Case:
             KeyError: the template names an unknown parameter.
         """
         return template.format_map(dict(self.parameters))
+
+    def expected_path(self, checker: Checker, arch: str) -> Path | None:
+        """Say where the expected output lies, or its digest; None: the checker holds the digest.
+
+        Args:
+            checker: the workload's.
+            arch: of the device, since an output may differ between architectures.
+        """
+        if checker.is_inline:
+            return None
+        filled = checker.expected.format_map({**dict(self.parameters), "arch": arch})
+        return self.workload.folder / filled

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from orchestrator.domain.device import Device
 from orchestrator.domain.errors import MatrixError
 from orchestrator.domain.matrix import Counts, MatrixSpec, Mode
 from orchestrator.domain.runtime_source import PINNED
@@ -169,6 +170,8 @@ def _matrix(
         exclude=read_exclusions(document, catalogue, inventory, sources),
         text=_text(document, overrides),
     )
+    for case, archs in _judged(spec, inventory):
+        check_case(case, archs)
     if next(points(spec, inventory.devices), None) is None:
         raise document.complaint(("exclude",), "the matrix is empty: exclude fewer cells")
     return spec
@@ -210,6 +213,15 @@ def _emulated_counts(data: Mapping[str, Any], counts: Counts) -> Counts | None:
 # cases
 
 
+def _judged(spec: MatrixSpec, inventory: Inventory) -> list[tuple[Case, set[str]]]:
+    """Say on which architectures each case is measured, so that its output must be judged."""
+    found: dict[int, tuple[Case, set[str]]] = {}
+    for case, target, _ in points(spec, inventory.devices):
+        kind = target.type if isinstance(target, Device) else target
+        found.setdefault(id(case), (case, set()))[1].add(kind.arch)
+    return list(found.values())
+
+
 def _refuse_unknown_parameters(document: Document, workloads: Sequence[Workload]) -> None:
     known = sorted({item.name for workload in workloads for item in workload.parameters})
     for name in document.data.get("parameters", {}):
@@ -226,7 +238,6 @@ def _cases(document: Document, workloads: Sequence[Workload]) -> Iterator[Case]:
         for values in itertools.product(*axes):
             names = (parameter.name for parameter in workload.parameters)
             case = Case(workload, tuple(zip(names, values, strict=True)))
-            check_case(case)
             yield case
 
 

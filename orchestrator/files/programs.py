@@ -1,116 +1,125 @@
-"""A program of the user's own, a .wasm, a C file or an ELF, as a workload and as a matrix."""
+"""A program of the user's own as a workload and as a matrix of one case."""
 
 from __future__ import annotations
 
-import re
 import shlex
-import stat
 from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 
-from orchestrator.domain.device import Arch, Device
-from orchestrator.domain.errors import MatrixError, UsageError, WorkloadFileError
+from orchestrator.domain.device import Device
+from orchestrator.domain.errors import MatrixError, UsageError
 from orchestrator.domain.matrix import Counts, MatrixSpec, Mode, Runtime
 from orchestrator.domain.order import ProgramOrder
 from orchestrator.domain.runtime_source import PINNED
 from orchestrator.domain.workload import Case, Grant, Limits, Parameter, Value, Workload
+from orchestrator.files.elf import elf_arch
+from orchestrator.files.found import find_program
+from orchestrator.files.given import (
+    ENVIRONMENT_NAME,
+    FARMS_OWN_VARIABLES,
+    leads_out,
+    output_problem,
+)
 from orchestrator.files.modefile import parse_mode
-from orchestrator.files.schema import MOST, MOST_S
+from orchestrator.files.schema import MEMORY_BYTES, MOST, MOST_S, OUTPUT_BYTES
 from orchestrator.files.spelling import next_step
-from orchestrator.files.wasm import MAGIC as WASM_MAGIC
 from orchestrator.files.wasm import read_module, read_proposals
-from orchestrator.files.wasmcheck import check_runnable
 from orchestrator.files.wasmtypes import Proposal
+from orchestrator.files.workloads import check_case
 from orchestrator.inventory import Inventory
-
-_ELF_MAGIC = b"\x7fELF"
-#: e_machine of the ELF specification.
-_ELF_MACHINES = {62: Arch.X86_64, 183: Arch.AARCH64, 40: Arch.ARMV7}
-#: e_type of the ELF specification: an executable, or a position-independent one.
-_ELF_PROGRAMS = (2, 3)
-#: By EI_CLASS, 32 and 64 bits: where e_phoff (and its size) and e_phentsize stand in the header.
-_ELF_TABLE = {1: (28, 4, 42), 2: (32, 8, 54)}
-_ELF_HEAD_BYTES = 64
-#: What a variable of a program's environment may be called.
-ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-#: By these the runner knows what a program started, and hears its regions.
-FARMS_OWN_VARIABLES = frozenset({"FARM_ATTEMPT", "FARM_BENCH_FD"})
-#: A name becomes part of file names, with more after it.
-_NAME_LENGTH = 100
 
 
 def program_workload(order: ProgramOrder) -> Workload:
-    """Make a workload of one program: a .wasm, a C file or an ELF.
+    """Make a workload of one program: a .wasm, C files or an ELF, or a folder with one.
 
     Args:
         order: the program and what it is given.
 
     Returns:
-        A workload whose parameters show the arguments, stdin and environment, so that results of
-        different ones are told apart.
+        A workload whose parameters show the arguments, stdin, environment and flags, so that
+        results of different ones are told apart; of a folder with a workload.yaml, that one.
 
     Raises:
         WorkloadFileError: no such program, none of the three kinds, a module that cannot run.
-        UsageError: stdin or a folder is not there, or a guest name leads out.
+        UsageError: an option does not fit, or stdin or a folder is not there.
     """
-    path = order.path.absolute()
-    kind = program_kind(path)
-    if kind == "module":
-        check_runnable(read_module(path))
+    found = find_program(order.path, order.sources)
+    if found.workload is not None:
+        _refuse_given(order)
+        return found.workload
+    _check_given(order)
+    if order.flags and not found.sources:
+        raise UsageError(f"--cflag {order.flags[0]}: only C files are compiled: leave it out")
+    return Workload(
+        name=found.name,
+        description=f"{order.path.name}, a program of the user's",
+        folder=found.folder,
+        sources=found.sources,
+        module=found.module,
+        program=found.program,
+        parameters=tuple(_told(order)),
+        arguments=tuple(map(_literal, order.arguments)),
+        environment=dict(order.environment),
+        stdin=None if order.stdin is None else order.stdin.absolute(),
+        grants=tuple(_grant(host, guest) for host, guest in order.directories),
+        flags=order.flags,
+        outputs=tuple(map(_literal, order.outputs)),
+        limits=_limits(order),
+    )
+
+
+def _literal(text: str) -> str:
+    """Write text so that no parameter is put into it."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def _limits(order: ProgramOrder) -> Limits:
+    standard = Limits()
+    return Limits(
+        timeout_s=order.timeout_s or standard.timeout_s,
+        memory_bytes=order.memory_bytes or standard.memory_bytes,
+        output_bytes=order.output_bytes or standard.output_bytes,
+    )
+
+
+def _refuse_given(order: ProgramOrder) -> None:
+    """Refuse what a workload.yaml says itself."""
+    given = {
+        "arguments": order.arguments,
+        "--env": order.environment,
+        "--stdin": order.stdin,
+        "--dir": order.directories,
+        "--output": order.outputs,
+        "--cflag": order.flags,
+        "--memory": order.memory_bytes,
+        "--output-bytes": order.output_bytes,
+    }
+    for option, value in given.items():
+        if value:
+            raise UsageError(
+                f"{order.path} has a workload.yaml, which says what it is given: leave {option}"
+                " out, or write it there"
+            )
+
+
+def _check_given(order: ProgramOrder) -> None:
     if order.stdin is not None and not order.stdin.is_file():
         raise UsageError(f"no file {order.stdin} for --stdin: check the path")
     for name in order.environment:
         _check_variable(name)
-    return Workload(
-        name=re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("._-")[:_NAME_LENGTH] or "program",
-        description=f"{path.name}, a program of the user's",
-        folder=path.parent,
-        sources=(path.name,) if kind == "sources" else (),
-        module=path if kind == "module" else None,
-        program=path if kind == "program" else None,
-        parameters=tuple(_told(order)),
-        arguments=tuple(word.replace("{", "{{").replace("}", "}}") for word in order.arguments),
-        environment=dict(order.environment),
-        stdin=None if order.stdin is None else order.stdin.absolute(),
-        grants=tuple(_grant(host, guest) for host, guest in order.directories),
-        limits=Limits() if order.timeout_s is None else Limits(timeout_s=order.timeout_s),
-    )
+    for output in order.outputs:
+        problem = output_problem(output)
+        if problem:
+            raise UsageError(f"--output {output}: {problem}")
+    _check_size("--memory", order.memory_bytes, MEMORY_BYTES)
+    _check_size("--output-bytes", order.output_bytes, OUTPUT_BYTES)
 
 
-def program_kind(path: Path) -> str:
-    """Say what a program is by its first bytes: ``sources``, ``module`` or ``program``.
-
-    Raises:
-        WorkloadFileError: it is not there, or none of these.
-    """
-    if "\n" in path.name:
-        raise WorkloadFileError("a line break in its name: rename it", file=repr(str(path)))
-    try:
-        _refuse_device(path)
-        with path.open("rb") as file:
-            head = file.read(4)
-    except FileNotFoundError:
-        raise WorkloadFileError("no such file: check the path", file=path) from None
-    except OSError as cause:
-        problem = f"cannot be read ({cause.strerror}): name a .wasm, a C file or an ELF"
-        raise WorkloadFileError(problem, file=path) from cause
-    if path.suffix == ".c":
-        return "sources"
-    if path.suffix == ".wasm" or head == WASM_MAGIC:
-        return "module"
-    if head == _ELF_MAGIC:
-        elf_arch(path)
-        return "program"
-    raise WorkloadFileError(
-        "neither a .wasm, nor a C file (.c), nor an ELF: name one of these", file=path
-    )
-
-
-def _refuse_device(path: Path) -> None:
-    """Refuse what is neither file nor folder: a pipe would be waited for, a device never ends."""
-    mode = path.stat().st_mode
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-        raise WorkloadFileError("no regular file: name a .wasm, a C file or an ELF", file=path)
+def _check_size(option: str, size_bytes: int | None, allowed: range) -> None:
+    if size_bytes is not None and size_bytes not in allowed:
+        raise UsageError(
+            f"{option} {size_bytes}: write from {allowed.start} to {allowed.stop - 1} bytes"
+        )
 
 
 def _check_variable(name: str) -> None:
@@ -122,36 +131,6 @@ def _check_variable(name: str) -> None:
         raise UsageError(f"--env {name}=..: the farm sets {name} itself: choose another name")
 
 
-def elf_arch(path: Path) -> Arch:
-    """Say which architecture an ELF is for.
-
-    Raises:
-        WorkloadFileError: not a whole ELF program of an architecture the farm knows.
-    """
-    with path.open("rb") as file:
-        head = file.read(_ELF_HEAD_BYTES)
-    little_endian = len(head) >= 20 and head[:4] == _ELF_MAGIC and head[5] == 1
-    arch = _ELF_MACHINES.get(int.from_bytes(head[18:20], "little")) if little_endian else None
-    if arch is None:
-        raise WorkloadFileError(
-            f"not an ELF for {', '.join(Arch)}: build it for one of these", file=path
-        )
-    if int.from_bytes(head[16:18], "little") not in _ELF_PROGRAMS:
-        raise WorkloadFileError("an ELF, but no program: link it to an executable", file=path)
-    if not _has_segments(head, path.stat().st_size):
-        raise WorkloadFileError("a truncated ELF: build or copy it again", file=path)
-    return arch
-
-
-def _has_segments(head: bytes, size_bytes: int) -> bool:
-    """Say whether the table of what the kernel loads is there."""
-    offset_at, offset_size, counts_at = _ELF_TABLE.get(head[4], _ELF_TABLE[2])
-    offset = int.from_bytes(head[offset_at : offset_at + offset_size], "little")
-    entry_size = int.from_bytes(head[counts_at : counts_at + 2], "little")
-    entries = int.from_bytes(head[counts_at + 2 : counts_at + 4], "little")
-    return entries > 0 and offset + entries * entry_size <= size_bytes
-
-
 def _told(order: ProgramOrder) -> Iterable[Parameter]:
     told: list[tuple[str, Value]] = []
     if order.arguments:
@@ -161,12 +140,14 @@ def _told(order: ProgramOrder) -> Iterable[Parameter]:
     if order.environment:
         pairs = (f"{name}={value}" for name, value in sorted(order.environment.items()))
         told.append(("environment", shlex.join(pairs)))
+    if order.flags:
+        told.append(("flags", shlex.join(order.flags)))
     return [Parameter(name, value, (value,)) for name, value in told]
 
 
 def _grant(host: Path, guest: str) -> Grant:
     pure = PurePosixPath(guest)
-    if pure.is_absolute() or ".." in pure.parts or str(pure) == "." or "\0" in guest:
+    if leads_out(guest) or str(pure) == ".":
         raise UsageError(
             f"--dir {host}::{guest}: write a relative guest name, such as {host}::{host.name}"
         )
@@ -195,11 +176,14 @@ def program_spec(
     _check_counts(order)
     workload = program_workload(order)
     case = Case(workload, tuple((item.name, item.default) for item in workload.parameters))
+    devices = _program_devices(order, workload, inventory)
+    if workload.checker is not None:
+        check_case(case, [device.type.arch for device in devices])
     return MatrixSpec(
         name=workload.name,
         cases=(case,),
         modes=_program_modes(order, workload, sources),
-        targets=_program_devices(order, workload, inventory),
+        targets=devices,
         counts=Counts(order.attempts, order.warmups, order.repeats),
         timeout_s=order.timeout_s,
     )

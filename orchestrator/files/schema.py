@@ -16,6 +16,10 @@ NAME_SAYS = "a name of letters, digits, '.', '_' and '-'"
 MOST: Mapping[str, int] = {"attempts": 10_000, "warmups": 100_000, "repeats": 1_000_000}
 MOST_S = 86_400.0
 
+#: What limits of memory and of output may be.
+MEMORY_BYTES = range(1 << 16, (1 << 50) + 1)
+OUTPUT_BYTES = range(1, (1 << 40) + 1)
+
 
 def later(reason: str) -> Schema:
     """A key of the design that this version refuses.
@@ -44,6 +48,11 @@ def whole(low: int, high: int) -> Schema:
         "maximum": high,
         "says": f"a whole number from {low} to {high}",
     }
+
+
+def sized(allowed: range) -> Schema:
+    """A whole number of bytes."""
+    return whole(allowed.start, allowed.stop - 1)
 
 
 def seconds(high: float) -> Schema:

@@ -4,20 +4,39 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from orchestrator.domain.errors import WorkloadFileError
-from orchestrator.domain.workload import Case, Grant, Limits, Parameter, Workload
-from orchestrator.files.programs import ENVIRONMENT_NAME, FARMS_OWN_VARIABLES, elf_arch
+from orchestrator.domain.workload import (
+    SHA256,
+    Case,
+    Checker,
+    CheckerKind,
+    Grant,
+    Limits,
+    Parameter,
+    Workload,
+)
+from orchestrator.files.elf import elf_arch
+from orchestrator.files.expected import check_expected
+from orchestrator.files.given import (
+    ENVIRONMENT_NAME,
+    FARMS_OWN_VARIABLES,
+    leads_out,
+    output_problem,
+)
 from orchestrator.files.schema import (
+    MEMORY_BYTES,
     NAME_PATTERN,
+    OUTPUT_BYTES,
     Schema,
     closed,
     later,
     named,
     seconds,
+    sized,
     text,
     texts,
 )
@@ -64,15 +83,34 @@ _GIB = 1 << 30
 _LIMITS = closed(
     {
         "timeout_s": seconds(86_400),
-        "memory_bytes": whole_number(1 << 16, 1 << 50),
-        "output_bytes": whole_number(1, 1 << 40),
+        "memory_bytes": sized(MEMORY_BYTES),
+        "output_bytes": sized(OUTPUT_BYTES),
         "processes": whole_number(1, 100_000),
         # WAMR's own frames need some hundred KiB; above 1 GiB nothing is left of small memories.
         "stack_bytes": whole_number(1 << 18, _GIB),
     },
     "timeout_s, memory_bytes, output_bytes, processes or stack_bytes",
 )
-_LATER_CHECKER = "exact is the only checker so far"
+#: How far off a number may be; more is a slip of the keyboard.
+_SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1e300, "says": "a number from 0"}
+_CHECKER = closed(
+    {
+        "exact": text("the path of the expected output"),
+        "digest": text("a sha256, or the path of a file that holds it"),
+        "tolerance": closed(
+            {
+                "expected": text("the path of the expected output"),
+                "relative": _SHARE,
+                "absolute": _SHARE,
+            },
+            "{expected: PATH, relative: 1e-6, absolute: 0}",
+            required=["expected"],
+        ),
+        "of": text("one of the outputs"),
+        "top_k": later("exact, digest and tolerance are the checkers so far"),
+    },
+    "{exact: PATH}, {digest: SHA256} or {tolerance: {expected: PATH, relative: 1e-6}}",
+)
 _SCHEMA = closed(
     {
         "name": {"type": "string", "pattern": NAME_PATTERN, "says": "the folder's name"},
@@ -94,18 +132,9 @@ _SCHEMA = closed(
         },
         "stdin": text("the path of a file"),
         "inputs": texts("a list of folders"),
-        "outputs": later("files a program leaves are not kept so far"),
+        "outputs": texts("a list of files the program leaves"),
         "kernels": named(texts("a list of variants, best last"), "a map: function -> variants"),
-        "output": closed(
-            {
-                "exact": text("the path of the expected stdout"),
-                "digest": later(_LATER_CHECKER),
-                "tolerance": later(_LATER_CHECKER),
-                "top_k": later(_LATER_CHECKER),
-            },
-            "{exact: PATH}",
-            required=["exact"],
-        ),
+        "output": _CHECKER,
         "metrics": later("time and memory are what is measured so far"),
         "limits": _LIMITS,
     },
@@ -171,7 +200,8 @@ def read_workload(folder: Path) -> Workload:
         grants=_inputs(document, folder),
         kernels={name: tuple(variants) for name, variants in data.get("kernels", {}).items()},
         flags=tuple(data.get("flags", ())),
-        expected=data.get("output", {}).get("exact"),
+        outputs=tuple(data.get("outputs", ())),
+        checker=_checker(document) if "output" in data else None,
         limits=Limits(**data.get("limits", {})),
     )
     _check_templates(document, workload)
@@ -213,8 +243,7 @@ def _inside(document: Document, where: Where, folder: Path, path: str) -> Path:
 
 
 def _refuse_outside(document: Document, where: Where, path: str) -> None:
-    pure = PurePosixPath(path)
-    if pure.is_absolute() or ".." in pure.parts or "\0" in path:
+    if leads_out(path):
         raise document.complaint(
             where, f"{show(path)} leads out of the folder: copy the file into it"
         )
@@ -276,10 +305,17 @@ def _check_templates(document: Document, workload: Workload) -> None:
     names = [parameter.name for parameter in workload.parameters]
     for index, argument in enumerate(workload.arguments):
         _check_template(document, ("arguments", index), argument, names)
-    if workload.expected is not None:
-        where: Where = ("output", "exact")
-        _check_template(document, where, workload.expected, names)
-        _refuse_outside(document, where, workload.expected)
+    for index, output in enumerate(workload.outputs):
+        where: Where = ("outputs", index)
+        _check_template(document, where, output, names)
+        problem = output_problem(output)
+        if problem:
+            raise document.complaint(where, f"{show(output)}: {problem}")
+    checker = workload.checker
+    if checker is not None and not checker.is_inline:
+        where = ("output", checker.kind.value)
+        _check_template(document, where, checker.expected, [*names, "arch"])
+        _refuse_outside(document, where, checker.expected)
 
 
 def _check_template(document: Document, where: Where, template: str, names: Sequence[str]) -> None:
@@ -300,19 +336,39 @@ def _check_template(document: Document, where: Where, template: str, names: Sequ
             raise document.complaint(where, f"write {{{used}}} and nothing else inside the braces")
 
 
-def check_case(case: Case) -> None:
-    """Refuse a case whose expected output is not there, since its output could not be judged.
+def _checker(document: Document) -> Checker:
+    found: Mapping[str, Any] = document.data["output"]
+    kinds = [kind for kind in CheckerKind if kind.value in found]
+    if len(kinds) != 1:
+        raise document.complaint(
+            ("output",), "write one of exact, digest and tolerance, and 'of' beside it"
+        )
+    of = found.get("of", "")
+    outputs = document.data.get("outputs", ())
+    if of and of not in outputs:
+        known = next_step(of, outputs) if outputs else "list it there"
+        raise document.complaint(("output", "of"), f"{show(of)} is not among the outputs: {known}")
+    if kinds[0] is CheckerKind.TOLERANCE:
+        return _tolerance(document, found["tolerance"], of)
+    expected = found[kinds[0].value]
+    if kinds[0] is CheckerKind.DIGEST and SHA256.fullmatch(expected.lower()):
+        expected = expected.lower()
+    return Checker(kinds[0], expected, of=of)
+
+
+def _tolerance(document: Document, found: Mapping[str, Any], of: str) -> Checker:
+    relative, absolute = (float(found.get(name, 0)) for name in ("relative", "absolute"))
+    if not relative and not absolute:
+        raise document.complaint(
+            ("output", "tolerance"), "nothing is tolerated: write relative or absolute, or exact"
+        )
+    return Checker(CheckerKind.TOLERANCE, found["expected"], relative, absolute, of)
+
+
+def check_case(case: Case, archs: Iterable[str]) -> None:
+    """Refuse a case whose output could not be judged on some architecture; as its file's line.
 
     Raises:
         WorkloadFileError: with file and line of ``output``.
     """
-    workload = case.workload
-    if workload.expected is None:
-        return
-    path = workload.folder / case.fill(workload.expected)
-    if not path.is_file():
-        document = read_yaml(workload.folder / FILE_NAME, WorkloadFileError)
-        raise document.complaint(
-            ("output", "exact"),
-            f"no file {path.relative_to(workload.folder)}: write the right output there",
-        )
+    check_expected(case, archs, case.workload.folder / FILE_NAME)

@@ -45,6 +45,7 @@ _KINDS = {
     agents_pb2.UPLOAD_KIND_STDERR: "stderr",
     agents_pb2.UPLOAD_KIND_MESSAGES: "messages",
     agents_pb2.UPLOAD_KIND_REPORT: "report",
+    agents_pb2.UPLOAD_KIND_FILE: "file",
 }
 
 
@@ -157,7 +158,7 @@ class AgentService(agents_pb2_grpc.AgentsServicer):
     async def Upload(  # gRPC's name
         self, request: agents_pb2.UploadRequest, context: _Context
     ) -> agents_pb2.UploadReply:
-        """Take a part; a whole log becomes a blob, a whole report settles its attempt, durably."""
+        """Take a part; a whole log or file becomes a blob, a whole report settles its attempt."""
         try:
             piece = _piece(CALLER.get(), request)
         except ValueError as error:
@@ -205,11 +206,13 @@ def _piece(device: str, request: agents_pb2.UploadRequest) -> Piece:
     kind = _KINDS.get(request.kind)
     if kind is None:
         raise ValueError(f"not a kind of upload: {request.kind}")
+    whole = translate.digest(request.whole)
     return Piece(
         device=device,
         attempt_id=request.attempt.attempt_id,
-        kind=kind,
-        whole=translate.digest(request.whole),
+        # An attempt has one log of each kind, and any number of files.
+        kind=f"file {whole.sha256}" if kind == "file" else kind,
+        whole=whole,
         offset=request.offset,
         data=request.data,
     )

@@ -151,6 +151,11 @@ def _program_to_wire(order: ProgramOrder) -> pb.ProgramOrder:
         warmups=order.warmups,
         repeats=order.repeats,
         timeout_s=order.timeout_s or 0.0,
+        sources=map(_absolute, order.sources),
+        outputs=order.outputs,
+        memory_bytes=order.memory_bytes or 0,
+        output_bytes=order.output_bytes or 0,
+        flags=order.flags,
     )
 
 
@@ -167,6 +172,11 @@ def _program_from_wire(message: pb.ProgramOrder) -> ProgramOrder:
         warmups=message.warmups,
         repeats=message.repeats,
         timeout_s=message.timeout_s or None,
+        sources=tuple(map(Path, message.sources)),
+        outputs=tuple(message.outputs),
+        memory_bytes=message.memory_bytes or None,
+        output_bytes=message.output_bytes or None,
+        flags=tuple(message.flags),
     )
 
 

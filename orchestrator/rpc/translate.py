@@ -34,6 +34,9 @@ _OUTCOMES: Mapping[int, Outcome] = {
     agents_pb2.OUTCOME_UNSUPPORTED: Outcome.UNSUPPORTED,
 }
 
+#: Of a file an attempt left; an index of PostgreSQL takes little more.
+_MOST_PATH_BYTES = 2048
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -151,6 +154,7 @@ def finished(message: agents_pb2.Report, device: Device, logs: Mapping[str, Dige
         output=digest(message.output) if message.HasField("output") else None,
         output_truncated=message.output_truncated,
         logs=logs,
+        files=_files(message),
         boot_id=message.boot_id,
         runner_started_ns=message.runner_started_ns,
         runner_ended_ns=message.runner_ended_ns,
@@ -160,6 +164,19 @@ def finished(message: agents_pb2.Report, device: Device, logs: Mapping[str, Dige
         adopted=message.adopted,
         conditions=_evidence(message),
     )
+
+
+def _files(message: agents_pb2.Report) -> Mapping[str, Digest]:
+    """The files a program left. Their paths come from a device: each is looked at once, here.
+
+    Raises:
+        ValueError: a path could lead out of a folder, or is no text for a database.
+    """
+    for file in message.files:
+        odd = any(part in ("", ".", "..") for part in file.path.split("/"))
+        if odd or "\0" in file.path or len(file.path.encode()) > _MOST_PATH_BYTES:
+            raise ValueError(f"not a file of a working folder: {file.path[:100]!r}")
+    return {file.path: digest(file.digest) for file in message.files}
 
 
 def _validity(message: agents_pb2.Report, device: Device) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ class Piece:
 
     device: str
     attempt_id: int
-    #: ``stdout``, ``stderr``, ``messages`` or ``report``.
+    #: ``stdout``, ``stderr``, ``messages``, ``file SHA256`` or ``report``.
     kind: str
     whole: Digest
     offset: int

@@ -109,6 +109,7 @@ class AcceptanceWrites(Access, Transaction):
             series_id = intern_series(self._db, attempt, finished.region)
             store_summaries(self._db, attempt, finished, series_id)
         self._store_logs(attempt.id, finished)
+        self._store_files(attempt.id, finished)
         values = {**self._report(attempt, finished, now), "series_id": series_id}
         if after is not None:
             values["state"], values["moved_at"] = _final(attempt.state, after), now
@@ -157,6 +158,20 @@ class AcceptanceWrites(Access, Transaction):
         ]
         if rows:
             self._db.execute(t.attempt_logs.insert(), rows)
+
+    def _store_files(self, attempt_id: int, finished: Finished) -> None:
+        rows = [
+            {
+                "attempt_id": attempt_id,
+                "path": path,
+                "artifact_id": intern_artifact(
+                    self._db, Artifact(digest, ArtifactKind.OUTPUT, path)
+                ),
+            }
+            for path, digest in finished.files.items()
+        ]
+        if rows:
+            self._db.execute(t.attempt_files.insert(), rows)
 
     def _release_if_settled(self, attempt: Row[Any], now: datetime) -> None:
         if has_open_attempts(self._db, attempt.lease_id):

@@ -24,7 +24,11 @@ class HistoryReads(Access, Store):
             numbers = [row.id for row in rows]
             samples = samples_of(self._db, numbers)
             logs = self._logs(numbers)
-        return [_record(row, samples.get(row.id, []), logs.get(row.id, {})) for row in rows]
+            files = self._files(numbers)
+        return [
+            _record(row, samples.get(row.id, []), logs.get(row.id, {}), files.get(row.id, {}))
+            for row in rows
+        ]
 
     def samples(self, attempt_id: int) -> Sequence[Sample]:
         with self._db.reading():
@@ -42,6 +46,20 @@ class HistoryReads(Access, Store):
         for row in rows:
             digest = Digest(row.sha256, row.size_bytes)
             found.setdefault(row.attempt_id, {})[row.kind] = digest
+        return found
+
+    def _files(self, attempt_ids: Sequence[int]) -> Mapping[int, Mapping[str, Digest]]:
+        files, artifacts = t.attempt_files.c, t.artifacts.c
+        rows = self._db.execute(
+            select(files.attempt_id, files.path, artifacts.sha256, artifacts.size_bytes)
+            .join(t.artifacts, artifacts.id == files.artifact_id)
+            .where(files.attempt_id.in_(attempt_ids))
+            .order_by(files.attempt_id, files.path)
+        )
+        found: dict[int, dict[str, Digest]] = {}
+        for row in rows:
+            digest = Digest(row.sha256, row.size_bytes)
+            found.setdefault(row.attempt_id, {})[row.path] = digest
         return found
 
 
@@ -68,7 +86,12 @@ def _attempts(cell_id: int) -> Select[Any]:
     )
 
 
-def _record(row: Row[Any], samples: Sequence[Sample], logs: Mapping[str, Digest]) -> AttemptRecord:
+def _record(
+    row: Row[Any],
+    samples: Sequence[Sample],
+    logs: Mapping[str, Digest],
+    files: Mapping[str, Digest],
+) -> AttemptRecord:
     return AttemptRecord(
         attempt_id=row.id,
         run_id=row.run_id,
@@ -81,11 +104,16 @@ def _record(row: Row[Any], samples: Sequence[Sample], logs: Mapping[str, Digest]
         sequence=row.sequence,
         state=row.state,
         granted_at=row.granted_at,
-        finished=None if row.outcome is None else _finished(row, samples, logs),
+        finished=None if row.outcome is None else _finished(row, samples, logs, files),
     )
 
 
-def _finished(row: Row[Any], samples: Sequence[Sample], logs: Mapping[str, Digest]) -> Finished:
+def _finished(
+    row: Row[Any],
+    samples: Sequence[Sample],
+    logs: Mapping[str, Digest],
+    files: Mapping[str, Digest],
+) -> Finished:
     return Finished(
         attempt_id=row.id,
         device=row.device,
@@ -103,6 +131,7 @@ def _finished(row: Row[Any], samples: Sequence[Sample], logs: Mapping[str, Diges
         output=row.output_sha256 and Digest(row.output_sha256, row.output_bytes),
         output_truncated=row.output_truncated,
         logs=logs,
+        files=files,
         boot_id=row.boot_id or "",
         runner_started_ns=row.runner_started_ns,
         runner_ended_ns=row.runner_ended_ns,

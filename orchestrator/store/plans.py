@@ -134,7 +134,8 @@ def _definition(workload: Workload) -> dict[str, Any]:
         "parameters": [asdict(one) for one in workload.parameters],
         "kernels": dict(workload.kernels),
         "flags": workload.flags,
-        "expected": workload.expected,
+        "outputs": workload.outputs,
+        "checker": workload.checker and asdict(workload.checker),
         "limits": asdict(workload.limits),
     }
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.build.modes import program_arch, resolve_mode, why_impossible
+from orchestrator.build.modes import resolve_mode, why_impossible
 from orchestrator.build.toolchain import PLATFORMS
 from orchestrator.domain.device import Arch, DeviceType
 from orchestrator.domain.matrix import BEST_KERNELS, Mode, Runtime

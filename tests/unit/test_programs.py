@@ -6,32 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.domain.device import Arch
 from orchestrator.domain.matrix import Counts, Mode, Runtime
 from orchestrator.domain.order import ProgramOrder
 from orchestrator.domain.workload import Case, Grant
-from orchestrator.files.programs import elf_arch, program_kind, program_spec, program_workload
-from tests.support.files import complaint, inventory
+from orchestrator.files.programs import program_spec, program_workload
+from tests.support.elffiles import elf
+from tests.support.files import complaint, inventory, write_workload
 from tests.support.wasmfiles import module
-
-
-def elf(machine: int) -> bytes:
-    """Encode an ELF program that has one segment: its head, and the table of it."""
-    return b"".join(
-        (
-            b"\x7fELF\x02\x01\x01",
-            bytes(9),
-            (2).to_bytes(2, "little"),
-            machine.to_bytes(2, "little"),
-            bytes(12),
-            (64).to_bytes(8, "little"),
-            bytes(14),
-            (56).to_bytes(2, "little"),
-            (1).to_bytes(2, "little"),
-            bytes(6),
-            bytes(56),
-        )
-    )
 
 
 @pytest.fixture
@@ -48,43 +29,6 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_program_is_known_by_its_bytes(folder: Path) -> None:
-    """The three kinds are told apart, and the ELF's architecture is read."""
-    assert program_kind(folder / "p.c") == "sources"
-    assert program_kind(folder / "p.wasm") == "module"
-    assert program_kind(folder / "x86") == "program"
-    assert elf_arch(folder / "arm") is Arch.AARCH64
-    assert complaint(lambda: program_kind(folder / "text"), folder) == (
-        "DIR/text: neither a .wasm, nor a C file (.c), nor an ELF: name one of these"
-    )
-    assert complaint(lambda: program_kind(folder / "gone.c"), folder) == (
-        "DIR/gone.c: no such file: check the path"
-    )
-    assert complaint(lambda: program_kind(folder / "data"), folder) == (
-        "DIR/data: cannot be read (Is a directory): name a .wasm, a C file or an ELF"
-    )
-
-
-def test_an_elf_of_another_kind_is_refused(folder: Path) -> None:
-    """RISC-V, big-endian and cut ELFs are no programs of this farm."""
-    told = "DIR/odd: not an ELF for x86_64, aarch64, armv7: build it for one of these"
-    for data in (elf(243), elf(62)[:10], elf(62)[:5] + b"\x02" + elf(62)[6:]):
-        (folder / "odd").write_bytes(data)
-        assert complaint(lambda: program_kind(folder / "odd"), folder) == told
-
-
-def test_an_elf_the_kernel_could_not_load_is_refused(folder: Path) -> None:
-    """One that was cut short, and an object file that was never linked."""
-    (folder / "odd").write_bytes(elf(62)[:100])
-    assert complaint(lambda: program_kind(folder / "odd"), folder) == (
-        "DIR/odd: a truncated ELF: build or copy it again"
-    )
-    (folder / "odd").write_bytes(elf(62)[:16] + b"\x01" + elf(62)[17:])
-    assert complaint(lambda: program_kind(folder / "odd"), folder) == (
-        "DIR/odd: an ELF, but no program: link it to an executable"
-    )
-
-
 def test_what_a_program_is_given_arrives(folder: Path) -> None:
     """Arguments stay literal, input is absolute, and results can be told apart by them."""
     order = ProgramOrder(
@@ -94,6 +38,10 @@ def test_what_a_program_is_given_arrives(folder: Path) -> None:
         stdin=folder / "in.txt",
         directories=((folder / "data", "data/in"),),
         timeout_s=7.5,
+        outputs=("out/{x}",),
+        memory_bytes=1 << 20,
+        output_bytes=5,
+        flags=("-DX={1}",),
     )
     found = program_workload(order)
     case = Case(found, tuple((one.name, one.default) for one in found.parameters))
@@ -102,7 +50,11 @@ def test_what_a_program_is_given_arrives(folder: Path) -> None:
         "arguments": "-k 'a {b}' c",
         "stdin": "in.txt",
         "environment": "'A=1 x' B=2",
+        "flags": "'-DX={1}'",
     }
+    assert [case.fill(output) for output in found.outputs] == ["out/{x}"]
+    assert found.flags == ("-DX={1}",)
+    assert (found.limits.memory_bytes, found.limits.output_bytes) == (1 << 20, 5)
     assert found.grants == (Grant(folder / "data", "data/in"),)
     assert found.stdin == folder / "in.txt"
     assert found.environment == {"A": "1 x", "B": "2"}
@@ -135,6 +87,41 @@ def test_input_that_is_not_there_is_told(folder: Path) -> None:
     assert complaint(lambda: program_workload(order), folder) == (
         "--dir DIR/no::no: no folder DIR/no; check the path"
     )
+
+
+@pytest.mark.parametrize(
+    ("program", "options", "told"),
+    [
+        ("p.c", {"outputs": ("../x",)}, "--output ../x: write a relative path, such as"),
+        ("p.c", {"memory_bytes": 1}, "--memory 1: write from 65536 to 1125899906842624 bytes"),
+        ("p.wasm", {"flags": ("-O1",)}, "--cflag -O1: only C files are compiled: leave it out"),
+        ("p.wasm", {"sources": (Path("x.c"),)}, "--source x.c: p.wasm is no C file: leave"),
+        (
+            "w",
+            {"arguments": ("1",)},
+            "DIR/w has a workload.yaml, which says what it is given: leave arguments out, or",
+        ),
+        ("w", {"memory_bytes": 1 << 20}, "DIR/w has a workload.yaml, which says what it is"),
+    ],
+)
+def test_an_option_that_does_not_fit_is_refused(
+    folder: Path, program: str, options: dict[str, object], told: str
+) -> None:
+    """It is named as it was typed, with what to do."""
+    write_workload(folder, "w", "name: w\ndescription: d\nsources: [main.c]\n")
+    order = ProgramOrder(folder / program, **options)  # type: ignore[arg-type]  # any field, by name
+    assert complaint(lambda: program_workload(order), folder).startswith(told)
+
+
+def test_a_folder_with_a_workload_is_measured_as_it_says(folder: Path) -> None:
+    """At its parameters' defaults; what it is judged by must be there."""
+    text = "name: w\ndescription: d\nsources: [main.c]\nparameters: {size: 3}\n"
+    write_workload(folder, "w", text + "output: {exact: '{size}.txt'}\n")
+    told = complaint(lambda: program_spec(ProgramOrder(folder / "w"), inventory()), folder)
+    assert told == "DIR/w/workload.yaml:5: no file 3.txt: write the right output there"
+    (folder / "w" / "3.txt").touch()
+    spec = program_spec(ProgramOrder(folder / "w", modes=("native",)), inventory())
+    assert [case.parameters for case in spec.cases] == [(("size", 3),)]
 
 
 CLASSIC, FAST, AOT, NATIVE = (Mode(runtime) for runtime in Runtime)

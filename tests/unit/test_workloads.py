@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.domain.workload import Case, Grant, Limits, Parameter
+from orchestrator.domain.workload import (
+    Case,
+    Checker,
+    CheckerKind,
+    Grant,
+    Limits,
+    Parameter,
+)
 from orchestrator.files.workloads import catalogue, check_case, read_workload
 from tests.support.files import GEMM, NOOP, complaint, workloads, write_workload
 
@@ -46,22 +53,43 @@ BAD = [
         " far)",
     ),
     (
-        C + "outputs: [x]",
-        "4: 'outputs' is not supported yet: remove it (files a program leaves are not kept"
-        " so far)",
+        C + "outputs: [x, ../y]",
+        "4: '../y': write a relative path, such as out/result.txt",
+    ),
+    (C + "outputs: [x/]", "4: 'x/': write a relative path, such as out/result.txt"),
+    (
+        C + "output:\n  top_k: 1",
+        "5: 'top_k' is not supported yet: remove it (exact, digest and tolerance are the"
+        " checkers so far)",
+    ),
+    (C + "output: {}", "4: write one of exact, digest and tolerance, and 'of' beside it"),
+    (
+        C + f"output: {{exact: a, digest: {'a' * 64}}}",
+        "4: write one of exact, digest and tolerance, and 'of' beside it",
     ),
     (
-        C + "output:\n  tolerance: 1",
-        "5: 'tolerance' is not supported yet: remove it (exact is the only checker so far)",
+        C + "outputs: [a.txt]\noutput: {exact: a, of: b.txt}",
+        "5: 'b.txt' is not among the outputs: did you mean 'a.txt'?",
     ),
-    (C + "output: {}", "4: 'exact' of 'output' is missing: add the path of the expected stdout"),
+    (
+        C + "output: {exact: a, of: b.txt}",
+        "4: 'b.txt' is not among the outputs: list it there",
+    ),
+    (
+        C + "output:\n  tolerance: {expected: a}",
+        "5: nothing is tolerated: write relative or absolute, or exact",
+    ),
+    (
+        C + "output: {tolerance: {expected: a, relative: -1}}",
+        "4: 'relative' is -1: write a number from 0",
+    ),
     (
         C + "output: {exact: ../x}",
         "4: '../x' leads out of the folder: copy the file into it",
     ),
     (
         C + "output:\n  exact: a/{size}.txt",
-        "5: unknown parameter 'size' in 'a/{size}.txt': none is known here",
+        "5: unknown parameter 'size' in 'a/{size}.txt': known are arch",
     ),
     (
         C + "parameters: {size: 1}\narguments: ['{sise}']",
@@ -173,7 +201,7 @@ limits:
     assert found.stdin == folder / "data" / "in.txt"
     assert found.grants == (Grant(folder / "data", "data"),)
     assert found.flags == ("-ffp-contract=off",)
-    assert found.expected == "expected/{size}.txt"
+    assert found.checker == Checker(CheckerKind.EXACT, "expected/{size}.txt")
     assert found.limits == Limits(2.5, 1_000_000, 5, 1, 1_000_000)
 
 
@@ -200,9 +228,9 @@ def test_a_case_needs_its_expected_output(tmp_path: Path) -> None:
     folder = write_workload(tmp_path, "gemm", GEMM + 'output:\n  exact: "{size}.txt"\n')
     (folder / "small.txt").touch()
     found = read_workload(folder)
-    check_case(Case(found, (("size", "small"), ("seed", 1))))
+    check_case(Case(found, (("size", "small"), ("seed", 1))), ["x86_64"])
     large = Case(found, (("size", "layer"), ("seed", 1)))
-    assert complaint(lambda: check_case(large), tmp_path) == (
+    assert complaint(lambda: check_case(large, ["x86_64"]), tmp_path) == (
         "DIR/gemm/workload.yaml:11: no file layer.txt: write the right output there"
     )
 
@@ -213,7 +241,8 @@ def test_the_projects_own_workloads_are_valid() -> None:
     found = catalogue([root])
     assert {"noop", "gemm"} <= set(found)
     for workload in found.values():
-        check_case(Case(workload, tuple((one.name, one.default) for one in workload.parameters)))
+        case = Case(workload, tuple((one.name, one.default) for one in workload.parameters))
+        check_case(case, ["x86_64", "aarch64", "armv7"])
 
 
 def test_the_tests_workloads_are_valid(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from orchestrator.store.tables.built import (
 )
 from orchestrator.store.tables.fleet import device_types, devices, leases, sessions, snapshots
 from orchestrator.store.tables.measured import (
+    attempt_files,
     attempt_logs,
     attempt_metrics,
     attempts,
@@ -40,6 +41,7 @@ from orchestrator.store.tables.ordered import case_params, cases, cells, modes, 
 __all__ = [
     "artifact_edges",
     "artifacts",
+    "attempt_files",
     "attempt_logs",
     "attempt_metrics",
     "attempts",

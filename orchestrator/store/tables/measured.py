@@ -101,6 +101,16 @@ attempt_logs = Table(
     sqlite_with_rowid=False,
 )
 
+# Files the program left, by their paths in its working folder.
+attempt_files = Table(
+    "attempt_files",
+    metadata,
+    reference("attempt_id", "attempts", primary_key=True),
+    Column("path", Text, primary_key=True),
+    reference("artifact_id", "artifacts"),
+    sqlite_with_rowid=False,
+)
+
 metrics = Table(
     "metrics",
     metadata,
