@@ -23,7 +23,7 @@ from orchestrator.files.given import (
 from orchestrator.files.modefile import parse_mode
 from orchestrator.files.schema import MEMORY_BYTES, MOST, MOST_S, OUTPUT_BYTES
 from orchestrator.files.spelling import next_step
-from orchestrator.files.wasm import read_module, read_proposals
+from orchestrator.files.wasm import read_proposals
 from orchestrator.files.wasmtypes import Proposal
 from orchestrator.files.workloads import check_case
 from orchestrator.inventory import Inventory
