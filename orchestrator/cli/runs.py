@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ from orchestrator.cli.asking import (
     one_form,
     words_of,
 )
+from orchestrator.cli.logs import logs
 from orchestrator.cli.options import (
     FarmOption,
     JsonOption,
@@ -25,18 +27,23 @@ from orchestrator.cli.options import (
     new_app,
     page_limit,
 )
+from orchestrator.domain.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from orchestrator.domain.order import RetryOrder
     from orchestrator.domain.run import Run
 
 app = new_app()
 
 
+app.command()(logs)
+
+
 @app.callback()
 def _runs() -> None:
-    """List, show and cancel runs."""
+    """List, show, cancel and retry runs, and read what they printed."""
 
 
 @app.command("list")
@@ -128,3 +135,61 @@ def cancel(run: RunArgument, farm: FarmOption = None) -> None:
             view.note(f"run {run} still stops; see: farm runs show {run}")
             raise typer.Exit(3)
     view.note(f"run {run} is cancelled; take it up again with: farm run --resume {run}")
+
+
+@app.command()
+def retry(
+    run: RunArgument,
+    cells: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--cells",
+            metavar="WHICH",
+            help="failed, all, or numbers such as 7,9; repeatable; default: failed.",
+        ),
+    ] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Do not follow; needs a running orchestrator.")
+    ] = False,
+    farm: FarmOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure cells of a run again, in a new run, and follow it as `farm run` does.
+
+    The first run stays as it is; the new one's order names it. Exits with 1 if an outcome failed.
+    """
+    from orchestrator.retries import choose_cells
+
+    order = _retry_order(run, tuple(cells or ()))
+    config = session.this_farm(farm)
+    with session.reading(farm) as store:
+        choose_cells(order, store.cells(run))  # a mistake needs no orchestrator to be told
+    if detach:
+        with ExitStack() as stack:
+            again = session.living(stack, config).farm.retry(order)
+        if as_json:
+            view.document({"run_id": again})
+        else:
+            view.say(f"run {again}; follow it with: farm runs show {again}")
+        return
+    from orchestrator.cli.ending import measure_and_show
+
+    code = measure_and_show(config, lambda living: living.retry(order), as_json=as_json)
+    if code:
+        raise typer.Exit(code)
+
+
+def _retry_order(run_id: int, written: Sequence[str]) -> RetryOrder:
+    from orchestrator.domain.order import RetryOrder
+
+    words = [word.strip() for text in written for word in text.split(",")]
+    if words in ([], ["failed"]):
+        return RetryOrder(run_id)
+    if words == ["all"]:
+        return RetryOrder(run_id, everything=True)
+    for word in words:
+        if not (word.isascii() and word.isdigit()):
+            raise UsageError(
+                f"--cells: '{word}' is no cell's number; 'failed' and 'all' stand alone"
+            )
+    return RetryOrder(run_id, cell_ids=tuple(dict.fromkeys(map(int, words))))

@@ -115,6 +115,25 @@ def raw(data: bytes) -> None:
     out.buffer.write(data)
 
 
+def text(data: bytes) -> None:
+    """Write what a stranger's program printed, line by line; on a terminal, harmless."""
+    from orchestrator.cli.layout import harmless
+
+    out = _out()
+    shown = data.decode(errors="backslashreplace")
+    if out.isatty():
+        shown = "\n".join("\t".join(map(harmless, line.split("\t"))) for line in shown.split("\n"))
+    out.write(shown if shown.endswith("\n") or not shown else f"{shown}\n")
+    out.flush()
+
+
+def title(text: str) -> None:
+    """Write a title to stdout."""
+    from orchestrator.cli.layout import Span
+
+    lines([(Span(text, "title"),)])
+
+
 def console(file: TextIO) -> Console:
     """Make a console of rich's on a stream, wide where it is no terminal."""
     from rich.console import Console
