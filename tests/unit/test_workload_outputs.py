@@ -1,0 +1,30 @@
+"""The expected outputs of the workloads, each had by another way than the C that must print it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support import references
+from tests.support.references import expected
+
+
+@pytest.mark.parametrize("workload", references.TEXTS)
+def test_small_output_is_right(workload: str) -> None:
+    """A hash by hashlib, a sort by Python's, primes by pow, sums in closed form, .."""
+    assert expected(workload, "small") == references.TEXTS[workload]("small")
+
+
+def test_orbits_are_right_to_the_last_bit() -> None:
+    """A thousand steps of Python's doubles end in the same bits."""
+    assert expected("nbody", "small") == references.nbody_small()
+
+
+@pytest.mark.parametrize(("size", "steps"), [("small", 1000), ("real", 5000000)])
+def test_orbits_keep_the_published_energies(size: str, steps: int) -> None:
+    """Energies before and after are those the Computer Language Benchmarks Game publishes."""
+    lines = expected("nbody", size).splitlines()
+    assert lines[0] == f"nbody {size} {steps}"
+    assert [line.split()[2] for line in lines[1:3]] == [
+        references.NBODY_PUBLISHED[0],
+        references.NBODY_PUBLISHED[steps],
+    ]
