@@ -7,20 +7,27 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import platform
 import re
 import shutil
 import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
+from orchestrator.care.packages import bring, os_release
 from orchestrator.domain.runtime_source import RuntimeSource
 from orchestrator.machine import EMULATORS
 
 #: The first cargo with edition 2024, which the crate that carries WAMR needs.
 OLDEST_CARGO = (1, 85)
+OLDEST_PYTHON = (3, 11)
 _SIMDE = Path("/usr/include/simde/wasm/simd128.h")
 _LLVM = Path("/usr/lib/llvm-19/lib/cmake/llvm/LLVMConfig.cmake")
+_LLVM_CONFIG = Path("/usr/lib/llvm-19/bin/llvm-config")
 #: In WAMR's core/version.h.
 _VERSION = ("MAJOR", "MINOR", "PATCH")
 #: A version is asked of a program that is there already; it answers at once or is broken.
@@ -93,29 +100,30 @@ def _wamr(tree: Path) -> str:
 
 
 def _needs() -> Iterator[_Need]:
+    yield _Need("all of it", f"Python >= {_dotted(OLDEST_PYTHON)}", _python, bring("python3"))
     yield _Need("C programs to every target", "zig", _zig, "scripts/setup")
-    yield _Need("runner and AOT compiler", "cmake", _program("cmake"), _apt("cmake"))
-    yield _Need("runner and AOT compiler", "ninja", _program("ninja"), _apt("ninja-build"))
-    yield _Need("WAMR's sources", "cargo >= 1.85", _cargo, _apt(_cargo_package()))
-    yield _Need("AOT compiler", "C++ compiler", _program("g++"), _apt("g++"))
-    yield _Need("AOT compiler", "LLVM 19", _file(_LLVM), _apt("llvm-19-dev"))
-    yield _Need("fast interpreter with SIMD", "SIMDe", _file(_SIMDE), _apt("libsimde-dev"))
+    yield _Need("runner and AOT compiler", "cmake", program("cmake"), bring("cmake"))
+    yield _Need("runner and AOT compiler", "ninja", program("ninja"), bring("ninja-build"))
+    yield _Need("WAMR's sources", "cargo >= 1.85", _cargo, bring(_cargo_package()))
+    yield _Need("AOT compiler", "C++ compiler", _compiler, bring("g++"))
+    yield _Need("AOT compiler", "LLVM 19", _llvm, bring("llvm-19-dev"))
+    yield _Need("fast interpreter with SIMD", "SIMDe", _file(_SIMDE), bring("libsimde-dev"))
     for arch, emulator in EMULATORS.items():
         if arch != os.uname().machine:
             yield _Need(
                 f"emulated {arch} device",
                 emulator.program,
-                _program(emulator.program),
-                _apt("qemu-user-static"),
+                program(emulator.program),
+                bring("qemu-user-static"),
                 optional=True,
             )
+    feature = "farms on PostgreSQL"
+    yield _Need(feature, "psycopg", _driver, "pip install 'psycopg[binary]'", optional=True)
+    yield _Need(feature, "initdb", _postgresql, bring("postgresql"), optional=True)
 
 
-def _apt(package: str) -> str:
-    return f"apt-get install -y --no-install-recommends {package}"
-
-
-def _program(name: str) -> Callable[[], str]:
+def program(name: str) -> Callable[[], str]:
+    """Make what asks a program for its version; one that does not answer counts as missing."""
     return lambda: _version(shutil.which(name) or "")
 
 
@@ -123,12 +131,44 @@ def _file(path: Path) -> Callable[[], str]:
     return lambda: str(path) if path.is_file() else ""
 
 
-def _zig() -> str:
-    if importlib.util.find_spec("ziglang") is not None:
-        from importlib.metadata import version
+def _python() -> str:
+    said = platform.python_version()
+    return said if sys.version_info >= OLDEST_PYTHON else ""
 
-        return f"ziglang {version('ziglang')}"
+
+def _zig() -> str:
+    """Run the package's zig: one that was unpacked for another machine is there, and no use."""
+    if importlib.util.find_spec("ziglang") is not None:
+        said = _version(sys.executable, "-m", "ziglang", "version")
+        return f"ziglang {said}" if said else ""
     return _version(shutil.which("zig") or "", "version")
+
+
+def _compiler() -> str:
+    """Compile and link something: without libc's headers g++ answers, but compiles nothing."""
+    found = shutil.which("g++") or ""
+    with tempfile.TemporaryDirectory(prefix="farm-doctor-") as scratch:
+        source = Path(scratch) / "try.cpp"
+        source.write_text('#include <cstdio>\nint main() { return std::puts("") < 0; }\n')
+        if not found or not _answers([found, str(source), "-o", f"{scratch}/try"])[0]:
+            return ""
+    return _version(found)
+
+
+def _llvm() -> str:
+    """Its CMake files come with the -dev package, which the compiler is built against."""
+    return _version(str(_LLVM_CONFIG)) if _LLVM.is_file() else ""
+
+
+def _postgresql() -> str:
+    """Where Debian keeps the server's programs, else those on PATH."""
+    places = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)
+    found = next(iter(places), None) or shutil.which("initdb")
+    return _version(str(found)) if found else ""
+
+
+def _driver() -> str:
+    return f"psycopg {metadata.version('psycopg')}" if importlib.util.find_spec("psycopg") else ""
 
 
 def _cargo() -> str:
@@ -148,21 +188,33 @@ def cargo_version(said: str) -> tuple[int, int]:
 
 def _cargo_package() -> str:
     """Debian 12's cargo is too old and its cargo-web is not; from Debian 13 on cargo will do."""
-    release = Path("/etc/os-release")
-    text = release.read_text() if release.is_file() else ""
-    return "cargo-web" if 'VERSION_ID="12"' in text else "cargo"
+    return "cargo-web" if os_release().get("VERSION_ID") == "12" else "cargo"
 
 
-def _version(program: str, argument: str = "--version") -> str:
+def _version(program: str, *arguments: str) -> str:
     """Answer the first line a program says of itself, its path if it says nothing, or nothing."""
     if not program:
         return ""
+    well, said = _answers([program, *(arguments or ("--version",))])
+    return (said.strip().partition("\n")[0] or program) if well else ""
+
+
+def _answers(command: list[str]) -> tuple[bool, str]:
+    """Run a program; answers whether it ended well, and what it said."""
     try:
         said = subprocess.run(
-            [program, argument], capture_output=True, text=True, timeout=_ASK_S, check=False
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_ASK_S,
+            check=False,
+            stdin=subprocess.DEVNULL,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return ""
-    if said.returncode:
-        return ""
-    return said.stdout.strip().partition("\n")[0] or program
+        return False, ""
+    return said.returncode == 0, said.stdout
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
