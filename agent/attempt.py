@@ -21,6 +21,7 @@ from agent.collect import collect
 from agent.desk import Desk, Stopped
 from agent.errors import (
     AgentError,
+    ArgumentsTooLong,
     BlobCorrupt,
     DiskFull,
     LinkDown,
@@ -341,6 +342,8 @@ def _hash_outputs(place: AttemptFolder, count: int) -> list[Blob]:
 def _verdict_of(error: AgentError) -> Verdict:
     """Say whose fault it was that an attempt did not come to its end."""
     match error:
+        case ArgumentsTooLong():
+            return Verdict(Outcome.WORKLOAD_FAILED, str(error))
         case DiskFull() | OldRunnerAlive() | StartFailed():
             return Verdict(Outcome.DEVICE_FAILED, str(error))
         case MalformedOrder() | BlobCorrupt() | Refused() | LinkDown():

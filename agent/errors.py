@@ -11,6 +11,7 @@ AgentError
     BlobCorrupt         bytes that arrived do not match their digest
     DiskFull            the device has no room
     StartFailed         the runner could not be started
+    ArgumentsTooLong    the kernel takes no command line as long as the program's
     OldRunnerAlive      what ran before cannot be proven dead
     FileNotLeft         a file that a program was to leave is not there
 """
@@ -60,6 +61,10 @@ class DiskFull(AgentError):
 
 class StartFailed(AgentError):
     """The runner could not be started on this device."""
+
+
+class ArgumentsTooLong(AgentError):
+    """The program's arguments and environment are longer than the kernel takes."""
 
 
 class OldRunnerAlive(AgentError):

@@ -8,6 +8,7 @@ start anything, so two runners never overlap.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -20,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.errors import OldRunnerAlive, StartFailed
+from agent.errors import ArgumentsTooLong, OldRunnerAlive, StartFailed
 from agent.order import Order
 from agent.outcome import StopCause
 from agent.processes import (
@@ -150,6 +151,7 @@ def start(order: Order, launch: Launch, lock: Path) -> Runner:
 
     Raises:
         OldRunnerAlive: another one lives.
+        ArgumentsTooLong: what the program is given does not fit a command line.
         StartFailed: the system refuses to execute it.
     """
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
@@ -167,6 +169,10 @@ def start(order: Order, launch: Launch, lock: Path) -> Runner:
                 start_new_session=True,
             )
         except OSError as error:
+            if error.errno == errno.E2BIG:
+                raise ArgumentsTooLong(
+                    "its arguments and environment are longer than the kernel takes"
+                ) from error
             raise StartFailed(f"the runner cannot be executed: {error.strerror}") from error
     process = read_process(child.pid)
     if process is None:  # cannot be: a child stays at least as a zombie

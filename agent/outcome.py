@@ -73,7 +73,7 @@ def decide(known: Evidence) -> Verdict:
         )
     if _worker_was_killed(known.log.end, module=known.module):
         return Verdict(Outcome.INFRASTRUCTURE_FAILED, "the runner's worker was killed: SIGKILL")
-    return _judge_end(known.log.end, known.limits) or _judge_repeats(known)
+    return _judge_end(known.log.end, known) or _judge_repeats(known)
 
 
 def stopped_verdict(cause: StopCause) -> Verdict:
@@ -95,14 +95,14 @@ def _worker_was_killed(end: End, *, module: bool) -> bool:
     return module and end.signal == signal.SIGKILL and not end.limit
 
 
-def _judge_end(end: End, limits: Limits) -> Verdict | None:
+def _judge_end(end: End, known: Evidence) -> Verdict | None:
     """Judge how the program ended; None: well."""
     if end.limit:
-        return _judge_limit(end, limits)
+        return _judge_limit(end, known.limits)
     if end.trap:
         return Verdict(Outcome.WORKLOAD_FAILED, _because("trap", end.trap))
     if end.stage not in ("execute", "done"):
-        return _judge_stage(end)
+        return _judge_stage(end, module=known.module)
     if end.signal:
         return Verdict(Outcome.WORKLOAD_FAILED, f"ended by {_signal_name(end.signal)}")
     if end.exit_code:
@@ -130,9 +130,12 @@ def _judge_limit(end: End, limits: Limits) -> Verdict:
             )
 
 
-def _judge_stage(end: End) -> Verdict:
+def _judge_stage(end: End, *, module: bool) -> Verdict:
     """Judge a program that never came to execute."""
     match end.stage:
+        case "load" if not module:
+            # The kernel's own no: another try, or another device, would hear the same.
+            return Verdict(Outcome.WORKLOAD_FAILED, _because("cannot be executed", end.message))
         case "load":
             return Verdict(Outcome.UNSUPPORTED, _because("the runner cannot load it", end.message))
         case "instantiate":

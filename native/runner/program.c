@@ -20,6 +20,7 @@
 struct departure {
     uint64_t at_ns;
     int error;
+    bool refused; /* by the kernel, which cannot execute it: the program's own fault */
     char what[64];
 };
 
@@ -72,13 +73,33 @@ close_pair(int *pair)
 }
 
 static void
-give_up(struct repeat *repeat, const char *what)
+leave(struct repeat *repeat, const char *what, bool refused)
 {
-    struct departure departure = { .error = errno };
+    struct departure departure = { .error = errno, .refused = refused };
     snprintf(departure.what, sizeof(departure.what), "%s", what);
     if (write(repeat->exec[1], &departure, sizeof(departure)) < 0)
         _exit(126);
     _exit(127);
+}
+
+static void
+give_up(struct repeat *repeat, const char *what)
+{
+    leave(repeat, what, false);
+}
+
+/* Is it for the program's sake that execve failed? It is no ELF for this machine, is damaged, names a loader that is
+   not here (ENOENT), or its arguments are longer than the kernel takes. A launcher that cannot start is not. */
+static bool
+is_unfit(const struct order *order, int error)
+{
+    if (error == E2BIG)
+        return true;
+    if (order->launcher)
+        return false;
+    if (error == ENOENT)
+        return access(order->program, F_OK) == 0;
+    return error == ENOEXEC || error == ELIBBAD || error == EINVAL;
 }
 
 static void
@@ -119,7 +140,7 @@ become_program(struct repeat *repeat, const struct order *order, pid_t superviso
     if (write(repeat->exec[1], &departure, sizeof(departure)) < 0)
         _exit(126);
     execve(program, arguments, environment);
-    give_up(repeat, "cannot start the program");
+    leave(repeat, "cannot start the program", is_unfit(order, errno));
 }
 
 static bool
@@ -162,7 +183,7 @@ departed(struct repeat *repeat, struct attempt *attempt, uint64_t *at_ns)
     *at_ns = 0;
     while (read(repeat->exec[0], &departure, sizeof(departure)) == (ssize_t)sizeof(departure)) {
         if (departure.error) {
-            attempt->stage = STAGE_START;
+            attempt->stage = departure.refused ? STAGE_LOAD : STAGE_START;
             attempt_break(attempt, departure.what, departure.error);
             return false;
         }

@@ -27,6 +27,8 @@ TARGETS = [
     pytest.param((Runtime.NATIVE, Arch.X86_64), id="native"),
     pytest.param((Runtime.FAST, Arch.AARCH64), id="emulated-wasm", marks=pytest.mark.emulator),
     pytest.param((Runtime.NATIVE, Arch.AARCH64), id="emulated", marks=pytest.mark.emulator),
+    pytest.param((Runtime.AOT, Arch.ARMV7), id="32-bit-wasm", marks=pytest.mark.emulator),
+    pytest.param((Runtime.NATIVE, Arch.ARMV7), id="32-bit", marks=pytest.mark.emulator),
 ]
 
 
@@ -162,3 +164,13 @@ def _runners(rig: Rig) -> list[int]:
         if b"-m\0agent" not in words:
             found.append(pid)
     return found
+
+
+def test_arguments_beyond_the_kernels_limit_are_the_workloads_fault(rig: Rig) -> None:
+    """No other try would take them; the device is not to blame."""
+    program = native.build(native.CONDUCT, Mode(Runtime.NATIVE), Arch.X86_64)
+    # A quarter of the stack's limit, 2 MiB by default (execve(2)).
+    begin(rig, program, "exit", *["x" * 120_000] * 20)
+    report = rig.orchestrator.wait_for_report(7, 60)
+    assert report.outcome == pb.OUTCOME_WORKLOAD_FAILED
+    assert report.reason == "its arguments and environment are longer than the kernel takes"

@@ -91,8 +91,8 @@ def test_a_lost_runner_is_the_farms_fault() -> None:
         ),
         ({"exit_code": 3}, Verdict(Outcome.WORKLOAD_FAILED, "exit code 3")),
         (
-            {"stage": "load", "message": "bad magic"},
-            Verdict(Outcome.UNSUPPORTED, "the runner cannot load it: bad magic"),
+            {"stage": "load", "message": "Exec format error"},
+            Verdict(Outcome.WORKLOAD_FAILED, "cannot be executed: Exec format error"),
         ),
         (
             {"stage": "instantiate", "message": "no memory"},
@@ -111,6 +111,12 @@ def test_a_lost_runner_is_the_farms_fault() -> None:
 def test_the_last_word_decides(changes: dict[str, object], verdict: Verdict) -> None:
     """Each way a program can end has its outcome and its reason."""
     assert verdict == decide(with_end(**changes))
+
+
+def test_a_module_that_cannot_be_loaded_is_unsupported() -> None:
+    """Another runtime may take it; a native program the kernel refuses is its own fault."""
+    unfit = replace(with_end(stage="load", message="bad magic"), module=True)
+    assert decide(unfit) == Verdict(Outcome.UNSUPPORTED, "the runner cannot load it: bad magic")
 
 
 def test_a_killed_worker_is_the_farms_fault_unless_it_hit_a_limit() -> None:
