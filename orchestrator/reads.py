@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from orchestrator.doctor import Finding
-from orchestrator.domain.artifact import Provenance
+from orchestrator.domain.artifact import Digest, Provenance
 from orchestrator.domain.attempt import Finished, Sample
 from orchestrator.domain.device import Device, DeviceStatus
 from orchestrator.domain.matrix import CellPlan
@@ -240,6 +240,15 @@ def attempt_document(attempt: AttemptRecord, samples: Sequence[Sample]) -> Docum
     }
 
 
+def files_document(attempt_id: int, files: Mapping[str, Digest]) -> Document:
+    """Write what an attempt left, as ``farm results files --json`` does."""
+    return {"attempt_id": attempt_id, "files": _files(files)}
+
+
+def _files(files: Mapping[str, Digest]) -> list[Document]:
+    return [{"path": path, **asdict(digest)} for path, digest in files.items()]
+
+
 def provenance_document(made: Provenance) -> Document:
     """Write how an artifact was made."""
     product = made.product
@@ -280,8 +289,7 @@ def _finished(finished: Finished) -> Document:
         "numbers": dict(finished.numbers),
         "output": None if finished.output is None else asdict(finished.output),
         "output_truncated": finished.output_truncated,
-        "files": [{"path": path, **asdict(digest)} for path, digest in finished.files.items()],
-        "files": [{"path": path, **asdict(digest)} for path, digest in finished.files.items()],
+        "files": _files(finished.files),
         "boot_id": finished.boot_id,
         "runner_started_ns": finished.runner_started_ns,
         "runner_ended_ns": finished.runner_ended_ns,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from orchestrator.cli import words
 from orchestrator.cli.tables import Column, Table, outcome, pairs_table, place, plain_table
 from orchestrator.doctor import Finding
-from orchestrator.domain.artifact import Provenance
+from orchestrator.domain.artifact import Digest, Provenance
 from orchestrator.domain.attempt import Finished, Sample
 from orchestrator.domain.device import Device, DeviceStatus
 from orchestrator.domain.matrix import CellPlan
@@ -123,6 +123,22 @@ def _ending(finished: Finished | None) -> str:
     if finished.adopted:
         details.append("adopted")
     return ", ".join((finished.outcome.value, *dict.fromkeys(word for word in details if word)))
+
+
+def files_table(left: Iterable[tuple[int, Mapping[str, Digest]]]) -> Table:
+    """Lay out the files attempts left, by attempt."""
+    columns = (
+        Column("attempt", right=True),
+        Column("file"),
+        Column("size", right=True),
+        Column("sha256"),
+    )
+    rows = tuple(
+        (str(attempt_id), path, words.size(digest.size_bytes), digest.sha256)
+        for attempt_id, files in left
+        for path, digest in files.items()
+    )
+    return plain_table(columns, rows, "no files")
 
 
 def provenance_table(made: Sequence[Provenance]) -> Table:

@@ -66,7 +66,7 @@ def plan(
     from orchestrator.builds import open_builder
     from orchestrator.cli.details import plan_table
     from orchestrator.foundation import open_orders
-    from orchestrator.reads import plan_document
+    from orchestrator.reads import order_document, plan_document
 
     config = session.this_farm(farm)
     orders = open_orders(config)
@@ -81,6 +81,7 @@ def plan(
         view.document(
             {
                 "name": found.spec.name,
+                "order": order_document(found.spec.text),
                 "cells": cells,
                 "build": build,
                 "runtime_sources": sources,
@@ -91,6 +92,9 @@ def plan(
     _show_build(steps)
     for name, tree in used.items():
         view.note(f"runtime source {name}: {tree.description}")
+    ordered = order_document(found.spec.text)
+    if ordered["order"] == "program":
+        view.note(program.command_line(ordered))
     view.note(plan_line(found))
     view.note(survey_line(steps))
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from orchestrator.domain.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from orchestrator.domain.order import MatrixOrder, Order, ProgramOrder
 
 _MATRIX_SUFFIXES = (".yaml", ".yml")
@@ -181,6 +184,45 @@ def pair(text: str, example: str = "repeats=3") -> tuple[str, str]:
     if not key or not equals:
         raise UsageError(f"'{text}' is not K=V, such as {example}")
     return key, value
+
+
+#: The options whose values an order keeps as they were written.
+_LISTS = (
+    ("--source", "sources"),
+    ("--cflag", "flags"),
+    ("--mode", "modes"),
+    ("--device", "devices"),
+    ("--output", "outputs"),
+)
+_VALUES = (
+    ("--stdin", "stdin"),
+    ("--memory", "memory_bytes"),
+    ("--output-bytes", "output_bytes"),
+    ("--timeout", "timeout_s"),
+    ("--attempts", "attempts"),
+    ("--warmups", "warmups"),
+    ("--repeats", "repeats"),
+)
+
+
+def command_line(order: Mapping[str, Any]) -> str:
+    """Write the command that orders a program again, from its order as a run keeps it.
+
+    Args:
+        order: as ``runs show --json`` shows it; of a program.
+    """
+    words = ["farm", "run", order["path"]]
+    for option, name in _LISTS:
+        words += [word for value in order.get(name, ()) for word in (option, str(value))]
+    for host, guest in order["directories"]:
+        words += ["--dir", f"{host}::{guest}"]
+    for name, value in order["environment"].items():
+        words += ["--env", f"{name}={value}"]
+    for option, name in _VALUES:
+        value = order.get(name)
+        words += [option, str(value)] if value is not None else []
+    words += ["--", *order["arguments"]] if order["arguments"] else []
+    return shlex.join(words)
 
 
 def _directory(text: str) -> tuple[Path, str]:

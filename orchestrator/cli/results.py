@@ -19,6 +19,7 @@ from orchestrator.cli.asking import (
     orderable,
     words_of,
 )
+from orchestrator.cli.files import files
 from orchestrator.cli.options import (
     FarmOption,
     JsonOption,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from orchestrator.store.base import ResultFilter, Store
 
 app = new_app()
+app.command()(files)
 
 
 @app.callback()
@@ -192,6 +194,10 @@ def show(
     view.table(details.cell_table(result))
     view.say("")
     view.table(details.attempts_table(attempts))
+    left = [(one.attempt_id, one.finished.files) for one, _ in attempts if one.finished]
+    if any(files for _, files in left):
+        view.say("")
+        view.table(details.files_table(left))
     view.say("")
     view.table(details.provenance_table(made))
 

@@ -116,6 +116,11 @@ def show(run: RunArgument, farm: FarmOption = None, as_json: JsonOption = False)
     from orchestrator.cli.tables import cells_line, results_table
 
     view.say(f"run {run}: {found.name}, {found.state}, {cells_line(found)}")
+    ordered = order_document(order)
+    if ordered["order"] == "program":
+        from orchestrator.cli.program import command_line
+
+        view.say(command_line(ordered))
     if found.error:
         view.say(found.error)
     view.table(results_table(results))

@@ -43,6 +43,7 @@ def program_workload(order: ProgramOrder) -> Workload:
         WorkloadFileError: no such program, none of the three kinds, a module that cannot run.
         UsageError: an option does not fit, or stdin or a folder is not there.
     """
+    _check_counts(order)
     found = find_program(order.path, order.sources)
     if found.workload is not None:
         _refuse_given(order)
@@ -173,7 +174,6 @@ def program_spec(
         WorkloadFileError: the program cannot be run by any mode.
         MatrixError: a mode that cannot run this kind of program, an unknown mode or device.
     """
-    _check_counts(order)
     workload = program_workload(order)
     case = Case(workload, tuple((item.name, item.default) for item in workload.parameters))
     devices = _program_devices(order, workload, inventory)
