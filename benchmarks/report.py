@@ -31,8 +31,7 @@ def tell(title: str, figures: Sequence[Figure]) -> int:
     Returns:
         The exit code: 0 if every limit holds, else 1.
     """
-    load = " ".join(f"{one:.2f}" for one in os.getloadavg())
-    print(f"{title}: {_processor()}, {os.cpu_count()} cores, load {load} (1, 5, 15 min)")
+    print(headline(title))
     width = max(len(figure.name) for figure in figures)
     for figure in figures:
         limit = "" if figure.limit is None else f"  limit {figure.limit:g} {figure.unit}"
@@ -41,6 +40,12 @@ def tell(title: str, figures: Sequence[Figure]) -> int:
     failed = [figure.name for figure in figures if not figure.holds]
     print(f"FAIL: {', '.join(failed)}" if failed else "pass")
     return 1 if failed else 0
+
+
+def headline(title: str) -> str:
+    """Name what was measured, the machine, and its load at this moment."""
+    load = " ".join(f"{one:.2f}" for one in os.getloadavg())
+    return f"{title}: {_processor()}, {os.cpu_count()} cores, load {load} (1, 5, 15 min)"
 
 
 def _processor() -> str:
