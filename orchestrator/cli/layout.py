@@ -8,8 +8,10 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from orchestrator.cli.tables import Column, Section, Table
+if TYPE_CHECKING:
+    from orchestrator.cli.tables import Column, Section, Table
 
 _GAP = "  "
 #: No column of text is folded to less: below it words fall apart.

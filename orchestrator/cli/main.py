@@ -62,6 +62,10 @@ def _answer(arguments: list[str]) -> int:
         # nothing of it.
         sys.stdout.write(root_help())
         return 0
+    if arguments[:1] == ["__complete"]:
+        from orchestrator.cli.completing import answer
+
+        return answer(arguments[1:])
     from orchestrator.cli import root
 
     return root.run(arguments)

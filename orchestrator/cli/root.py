@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,8 +23,10 @@ class LazyGroup(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Import the command."""
+        from orchestrator.cli.manual import load
+
         noun = next((noun for noun in NOUNS if noun.name == cmd_name), None)
-        return None if noun is None else get_command(import_module(noun.module).app)
+        return None if noun is None else load(noun)
 
     def get_help(self, ctx: Any) -> str:
         """Answer the root's help, which needs no command."""
@@ -46,11 +47,13 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _root(
     farm: Annotated[Path | None, typer.Option(metavar="DIR")] = None,
+    color: Annotated[view.Colour, typer.Option(metavar="WHEN")] = view.Colour.AUTO,
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_show_version)
     ] = False,
 ) -> None:
     session.choose_farm(farm)
+    view.choose_colour(color)
 
 
 def _refuse_undecodable(argument: str) -> None:
