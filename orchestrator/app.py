@@ -58,7 +58,9 @@ def serve(config: FarmConfig, *, with_devices: bool = True) -> Iterator[Farm]:
         stack.callback(server.stop)
         jobs = _jobs(config, server)
         reader = _opened(stack, config, readonly=True)
-        life = RunLife(reader, server, jobs, orders, _CLOCK, scheduler.activities)
+        life = RunLife(
+            reader, server, jobs, orders, _CLOCK, scheduler.activities, lambda: writer.trouble
+        )
         if with_devices:
             _start_agents(stack, config, address, devices)
             life.continue_unfinished()

@@ -33,11 +33,13 @@ _log = logging.getLogger(__name__)
 
 #: How often the processes are looked at.
 WATCH_S = 0.2
-#: Before an agent that ended is started again; doubles while it does not stay up.
+#: Before an agent that ended is started again; doubles while it does not stay up. The longest one
+#: leaves most of a lease (30 s) for the rest, and costs a twentieth of a core where agents never
+#: stay up: a start takes half a second.
 FIRST_PAUSE_S = 0.2
-LONGEST_PAUSE_S = 30.0
-#: An agent that lived so long had started well.
-STAYED_UP_S = 30.0
+LONGEST_PAUSE_S = 10.0
+#: An agent that lived so long had started well, whatever ended it; a start takes about a second.
+STAYED_UP_S = 5.0
 #: For an agent to leave once its standard input is closed, then once it was asked to.
 LEAVE_S = 5.0
 TERMINATE_S = 2.0

@@ -46,6 +46,7 @@ class RunLife:
         orders: reads orders anew when a run is taken up again.
         clock: the time.
         activities: what the devices do now.
+        trouble: why nothing can be stored now; empty: it can.
     """
 
     reader: Store
@@ -54,6 +55,7 @@ class RunLife:
     orders: Orders
     clock: Clock
     activities: Callable[[], Sequence[Activity]]
+    trouble: Callable[[], str] = str
     _builds: dict[int, BuildJob] = field(default_factory=dict)
     _labels: dict[int, Mapping[int, str]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -188,6 +190,9 @@ class RunLife:
         t.move_run(run_id, after, self.clock.now(), error)
 
     def _running(self, run_id: int) -> tuple[str, ...]:
+        trouble = self.trouble()
+        # Devices ask and are told no: the run would stand still without a word.
+        stuck = (f"nothing can be stored: {trouble}",) if trouble else ()
         lines = tuple(self._line(one) for one in self.activities() if one.run_id == run_id)
         offline = tuple(
             f"{status.device.name}: offline" + (f", {note}" if note else "")
@@ -195,7 +200,7 @@ class RunLife:
             if status.state is DeviceState.OFFLINE
             for note in [why_absent(status.device) or status.note]
         )
-        return (*lines, *offline)
+        return (*stuck, *lines, *offline)
 
     def _line(self, activity: Activity) -> str:
         label = self._label(activity.run_id, activity.cell_id)

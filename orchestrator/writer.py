@@ -68,7 +68,13 @@ class Writer:
         self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self._gate = threading.Lock()
         self._open = False
+        self._trouble = ""
         self._thread = threading.Thread(target=self._serve, name="farm-store", daemon=True)
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be stored now; empty: the last commit went well. Thread-safe."""
+        return self._trouble
 
     def start(self) -> None:
         """Begin to take work."""
@@ -138,11 +144,20 @@ class Writer:
                 results.extend(_attempt(transaction, job) for job in jobs)
         except Exception as error:  # noqa: BLE001  # carried to every caller, as an executor does
             failure = error
-            _log.warning("nothing of %d requests was stored: %s", len(jobs), error)
+        self._note(len(jobs), failure)
         told = {id(result.job) for result in results}
         results.extend(_Result(job) for job in jobs if id(job) not in told)
         for result in results:
             result.tell(failure)
+
+    def _note(self, requests: int, failure: BaseException | None) -> None:
+        """Log a trouble when it begins and when it is over: agents ask again all the time."""
+        trouble = "" if failure is None else str(failure)
+        if trouble and trouble != self._trouble:
+            _log.warning("nothing of %d requests was stored: %s", requests, trouble)
+        elif self._trouble and not trouble:
+            _log.warning("requests are stored again")
+        self._trouble = trouble
 
 
 def _attempt(transaction: Transaction, job: _Job[Any]) -> _Result:

@@ -16,7 +16,7 @@ import grpc.aio
 
 from orchestrator.blobs import Blobs
 from orchestrator.clock import Clock
-from orchestrator.domain.errors import ConfigError, FarmError
+from orchestrator.domain.errors import ConfigError, FarmError, StoreError
 from orchestrator.rpc.agents import AgentService
 from orchestrator.rpc.bells import Bells
 from orchestrator.rpc.interceptors import Door
@@ -210,6 +210,8 @@ class AgentServer:
         try:
             await loop.run_in_executor(self._files, self._listening.gatekeeper.refresh)
             woken = await asyncio.wrap_future(self._writer.submit(self._scheduler.tick))
+        except StoreError:
+            return  # the writer told it, once
         except (FarmError, OSError) as error:
             _log.warning("a tick was lost: %s", error)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 from urllib.parse import quote
@@ -65,7 +66,7 @@ def file_of(url: URL) -> Path:
 
 def _connect(path: Path, *, mode: str, timeout_s: float) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        f"file:{quote(str(path.absolute()))}?mode={mode}",
+        f"file:{quote(str(path.absolute()))}?mode={mode}{_still(path) if mode == 'ro' else ''}",
         uri=True,
         timeout=timeout_s,
         isolation_level=None,  # transactions begin where we say, not where sqlite3 guesses
@@ -81,6 +82,20 @@ def _connect(path: Path, *, mode: str, timeout_s: float) -> sqlite3.Connection:
 
 def _begin(connection: Connection) -> None:
     connection.exec_driver_sql(connection.get_execution_options().get(BEGIN, WRITE))
+
+
+def _still(path: Path) -> str:
+    """Say that a file cannot change, where it cannot.
+
+    Readers too write beside a database in WAL mode. Where they may not, on read-only media or in
+    another user's folder, it can be read all the same as long as nobody has it open for writing:
+    then there is a journal beside it.
+    """
+    wal = path.with_name(f"{path.name}-wal")
+    in_use = wal.exists() and (
+        wal.stat().st_size > 0 or path.with_name(f"{path.name}-shm").exists()
+    )
+    return "" if in_use or os.access(path.parent, os.W_OK) else "&immutable=1"
 
 
 def complaint(name: str, error: sqlite3.Error) -> StoreError | None:

@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 
 from orchestrator.clock import SystemClock
+from orchestrator.config import DEFAULT_LEASE_S
 from orchestrator.local_agents import (
     FIRST_PAUSE_S,
     LONGEST_PAUSE_S,
+    STAYED_UP_S,
     AgentsFor,
     LocalAgents,
     local_address,
@@ -180,3 +182,9 @@ def test_an_agent_that_does_not_stay_up_waits_longer() -> None:
         pause_s = next_pause_s(pause_s, 0.1)
     assert pause_s == LONGEST_PAUSE_S
     assert next_pause_s(pause_s, 3600) == FIRST_PAUSE_S
+
+
+def test_an_agent_killed_again_and_again_is_back_within_its_lease() -> None:
+    """One that was up is started at once however often it is killed; no pause costs a lease."""
+    assert next_pause_s(LONGEST_PAUSE_S, STAYED_UP_S) == FIRST_PAUSE_S
+    assert LONGEST_PAUSE_S + STAYED_UP_S <= DEFAULT_LEASE_S / 2

@@ -109,6 +109,25 @@ def test_a_full_disk_fails_all_of_its_commit(desk: Desk, disk: Brittle, writer: 
     assert desk.store.device("local").note == "kept"
 
 
+def test_a_disk_that_stays_full_is_logged_once(
+    disk: Brittle, writer: Writer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """When it begins and when it is over; between, whoever follows a run can ask."""
+    disk.full = True
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable):
+            writer.call(lambda _: None)
+        assert writer.trouble == "no room left on its disk"
+    disk.full = False
+    for _ in range(2):
+        writer.call(lambda _: None)
+        assert writer.trouble == ""
+    assert [record.getMessage() for record in caplog.records] == [
+        "nothing of 1 requests was stored: no room left on its disk",
+        "requests are stored again",
+    ]
+
+
 def test_a_store_that_fails_inside_ends_the_whole_commit(desk: Desk, writer: Writer) -> None:
     """Work that met a failing database takes its neighbours along: none was written."""
 
