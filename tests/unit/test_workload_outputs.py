@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from itertools import product
+from pathlib import Path
+
 import pytest
 
+from orchestrator.domain.workload import Case
+from orchestrator.files.workloads import catalogue, check_case
 from tests.support import references
 from tests.support.references import expected
+
+WORKLOADS = Path(__file__).resolve().parents[2] / "workloads"
 
 
 @pytest.mark.parametrize("workload", references.TEXTS)
@@ -28,3 +36,21 @@ def test_orbits_keep_the_published_energies(size: str, steps: int) -> None:
         references.NBODY_PUBLISHED[0],
         references.NBODY_PUBLISHED[steps],
     ]
+
+
+def test_every_size_has_its_expected_output() -> None:
+    """No value of a parameter leads to a case that could not be judged."""
+    for workload in catalogue([WORKLOADS]).values():
+        axes = [
+            [(each.name, value) for value in each.values or (each.default,)]
+            for each in workload.parameters
+        ]
+        for parameters in product(*axes):
+            check_case(Case(workload, parameters))
+
+
+def test_every_workload_is_in_the_table() -> None:
+    """Each folder has its row in the page beside it, and each row its folder."""
+    page = (WORKLOADS / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"(?m)^\| `([a-z0-9]+)`", page)
+    assert sorted(rows) == sorted(catalogue([WORKLOADS]))
