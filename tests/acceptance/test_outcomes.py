@@ -1,4 +1,4 @@
-"""What a program does wrong is an outcome, in every mode on both architectures: named, timed by
+"""What a program does wrong is an outcome, in every mode on three architectures: named, timed by
 nobody, ended with all it started; never a crash of the farm.
 """
 
@@ -114,7 +114,13 @@ def _emulated(home: Path) -> Measured:
     return measure(home, "emu-aarch64", ("wamr-fast", "native"), WRONGS)
 
 
-@pytest.fixture(name="measured", params=["local", "emulated"])
+@pytest.fixture(name="small", scope="module")
+def _small(home: Path) -> Measured:
+    """And on the emulated device of 32 bits."""
+    return measure(home, "emu-armv7", ("wamr-aot", "native"), WRONGS)
+
+
+@pytest.fixture(name="measured", params=["local", "emulated", "small"])
 def _measured(request: pytest.FixtureRequest) -> Measured:
     """One device after the other."""
     found: Measured = request.getfixturevalue(request.param)
@@ -140,12 +146,12 @@ def test_a_trap_is_named(what: str, measured: Measured) -> None:
         assert TRAPS[what] in row["reason"]
 
 
-#: On AArch64 a division by zero is 0 and no fault, so the program goes on.
+#: On Arm a division by zero is 0 and no fault, so the program goes on.
 NATIVE = {
-    "unreachable": {"x86_64": "ended by SIGILL", "aarch64": "ended by SIGTRAP"},
-    "bounds": {"x86_64": "ended by SIGSEGV", "aarch64": "ended by SIGSEGV"},
-    "divide": {"x86_64": "ended by SIGFPE", "aarch64": "exit code 7"},
-    "stack": {"x86_64": "ended by SIGSEGV", "aarch64": "ended by SIGSEGV"},
+    "unreachable": {"x86_64": "SIGILL", "aarch64": "SIGTRAP", "armv7": "SIGILL"},
+    "bounds": {"x86_64": "SIGSEGV", "aarch64": "SIGSEGV", "armv7": "SIGSEGV"},
+    "divide": {"x86_64": "SIGFPE", "aarch64": "", "armv7": ""},
+    "stack": {"x86_64": "SIGSEGV", "aarch64": "SIGSEGV", "armv7": "SIGSEGV"},
 }
 
 
@@ -154,7 +160,8 @@ def test_a_native_program_is_told_with_its_signal(what: str, measured: Measured)
     """What is a trap in a module is a signal here."""
     row = measured.rows[what, "native"]
     assert row["outcome"] == "workload_failed"
-    assert row["reason"] == NATIVE[what][row["arch"]]
+    signal = NATIVE[what][row["arch"]]
+    assert row["reason"] == (f"ended by {signal}" if signal else "exit code 7")
 
 
 REASONS = {
@@ -252,7 +259,7 @@ def test_what_a_program_is_given_arrives(home: Path) -> None:
     assert said.code == 0, said.err
     rows = json.loads(said.out)
     told = "[my data/ä b.txt][--json][][日本]\nzwölf 12\nfrom the folder\nfrom stdin\n"
-    assert len(rows) == 6
+    assert len(rows) == 9
     assert {row["output_digest"] for row in rows} == {hashlib.sha256(told.encode()).hexdigest()}
     assert not any((home / "daten ü").glob("left*")), "a program writes into its own copy"
 

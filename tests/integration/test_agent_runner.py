@@ -29,6 +29,8 @@ TARGETS = [
     pytest.param((Runtime.NATIVE, Arch.AARCH64), id="emulated", marks=pytest.mark.emulator),
     pytest.param((Runtime.AOT, Arch.ARMV7), id="32-bit-wasm", marks=pytest.mark.emulator),
     pytest.param((Runtime.NATIVE, Arch.ARMV7), id="32-bit", marks=pytest.mark.emulator),
+    pytest.param((Runtime.AOT, Arch.ARMV7), id="32-bit-wasm", marks=pytest.mark.emulator),
+    pytest.param((Runtime.NATIVE, Arch.ARMV7), id="32-bit", marks=pytest.mark.emulator),
 ]
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from orchestrator.build.toolchain import PLATFORMS, find_zig
 from orchestrator.domain.device import Arch
 from orchestrator.domain.matrix import Mode, Runtime
+from orchestrator.domain.workload import Workload
 from tests.support import native
+from tests.support.builds import user_cache
 from tests.support.native import CONDUCT, GEMM, NOOP, Built, measure
 
 #: A cold cache builds WAMR's compiler first.
@@ -19,6 +23,7 @@ pytestmark = [pytest.mark.toolchain, pytest.mark.timeout(1200)]
 ARCHS = [
     pytest.param(Arch.X86_64, id="x86_64"),
     pytest.param(Arch.AARCH64, id="aarch64", marks=pytest.mark.emulator),
+    pytest.param(Arch.ARMV7, id="armv7", marks=pytest.mark.emulator),
 ]
 MODES = [
     Mode(Runtime.CLASSIC),
@@ -34,10 +39,22 @@ MODES = [
     Mode(Runtime.NATIVE),
     Mode(Runtime.NATIVE, kernels="tiled"),
 ]
+PROGRAMS = Path(native.__file__).parent / "programs"
+NUMBERS = Workload(
+    name="numbers",
+    description="what a processor may have no instructions for",
+    folder=PROGRAMS,
+    sources=("numbers.c",),
+)
+TARGETS = [
+    pytest.param(arch.values[0], mode, id=f"{arch.id}-{mode.label}", marks=arch.marks)
+    for arch in ARCHS
+    for mode in MODES
+    if not (arch.id == "armv7" and mode.simd)
+]
 
 
-@pytest.mark.parametrize("arch", ARCHS)
-@pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.label)
+@pytest.mark.parametrize(("arch", "mode"), TARGETS)
 def test_gemm_agrees_in_every_mode(mode: Mode, arch: Arch, tmp_path: Path) -> None:
     """Every mode computes the same product, and marks the same region."""
     built = native.build(GEMM, mode, arch)
@@ -46,6 +63,40 @@ def test_gemm_agrees_in_every_mode(mode: Mode, arch: Arch, tmp_path: Path) -> No
     assert attempt.stdout() == (GEMM.folder / "expected" / "small.txt").read_text()
     (repeat,) = attempt.all("repeat")
     assert 0 < repeat["region_ns"] < repeat["ns"]
+
+
+@pytest.mark.parametrize("arch", ARCHS)
+def test_wide_numbers_agree_in_every_mode(arch: Arch, tmp_path: Path) -> None:
+    """What a 32-bit processor does by calling helpers is what this machine does itself."""
+    told = {}
+    for name, built in {
+        "here": native.build(NUMBERS, Mode(Runtime.NATIVE), Arch.X86_64),
+        **{runtime.value: native.build(NUMBERS, Mode(runtime), arch) for runtime in Runtime},
+    }.items():
+        (tmp_path / name).mkdir()
+        attempt = measure(built, tmp_path / name)
+        assert attempt.one("end")["stage"] == "done", attempt.one("end")
+        told[name] = attempt.stdout()
+    assert len(told["here"].splitlines()) == 7 * 7 * 3 + 9
+    assert set(told.values()) == {told["here"]}
+
+
+@pytest.mark.emulator
+def test_helpers_of_32_bit_arm_are_what_their_names_say(tmp_path: Path) -> None:
+    """Also with NaNs; WAMR's loader names them, though code for a Cortex-A7 calls none."""
+    program = tmp_path / "helpers"
+    sources = (PROGRAMS / "armhelpers.c", native.NATIVE / "runner" / "armhelpers.c")
+    words = ["cc", *PLATFORMS[Arch.ARMV7].flags(), "-O3", *sources, "-o", program]
+    cache = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": str(user_cache() / "zig")}
+    subprocess.run([find_zig().path, *words], env=cache, timeout=300, check=True)
+    done = subprocess.run(
+        [native.emulator_of(Arch.ARMV7), program],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize("mode", [Mode(Runtime.AOT), Mode(Runtime.NATIVE)], ids=lambda m: m.label)
@@ -112,7 +163,8 @@ def test_kernel_checks_its_pointers(
     ("words", "complaint"),
     [
         ([], "name one module"),
-        (["--arch", "mips", "--cpu", "x", "--out", "o", "m"], "--arch is x86_64 or aarch64"),
+        (["--arch", "mips", "--cpu", "x", "--out", "o", "m"], "x86_64, aarch64 or armv7"),
+        (["--arch", "armv7", "--cpu", "cortex-a7", "--out", "o", "m"], "say --simd 0"),
         (["--arch", "x86_64", "--cpu", "native", "--out", "o", "m"], "--cpu must name one"),
         (["--arch", "x86_64", "--cpu", "x86-64-v3", "m"], "--out is missing"),
         (["--opt", "7"], "--opt is 0 to 3"),

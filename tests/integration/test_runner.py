@@ -1,4 +1,4 @@
-"""The runner in every mode on both architectures: what it measures, ends and tells."""
+"""The runner in every mode on every architecture: what it measures, ends and tells."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from orchestrator.domain.matrix import Mode, Runtime
 from tests.support import native
 from tests.support.native import CONDUCT, Built, measure
 
-#: A cold cache builds WAMR for two architectures first.
+#: A cold cache builds WAMR for three architectures first.
 pytestmark = [pytest.mark.toolchain, pytest.mark.timeout(1200)]
 
 MODES = {
@@ -29,11 +29,23 @@ MODES = {
     "aot": Mode(Runtime.AOT),
     "native": Mode(Runtime.NATIVE),
 }
-WASM = [name for name in MODES if name != "native"]
+#: WAMR has no vectors for armv7, so there AOT is scalar.
+SCALAR = ("classic", "fast", "aot", "native")
 ARCHS = [
     pytest.param(Arch.X86_64, id="x86_64"),
     pytest.param(Arch.AARCH64, id="aarch64", marks=pytest.mark.emulator),
+    pytest.param(Arch.ARMV7, id="armv7", marks=pytest.mark.emulator),
 ]
+TARGETS = [
+    pytest.param(
+        (mode, arch),
+        id=f"{arch}-{mode}",
+        marks=[] if arch is Arch.X86_64 else [pytest.mark.emulator],
+    )
+    for arch in Arch
+    for mode in (SCALAR if arch is Arch.ARMV7 else MODES)
+]
+WASM = [target for target in TARGETS if "native" not in str(target.id)]
 #: Until a test gives up on something, s.
 _DEADLINE_S = 30.0
 
@@ -45,16 +57,18 @@ def arch(request: pytest.FixtureRequest) -> Arch:
     return found
 
 
-@pytest.fixture(params=MODES)
-def built(request: pytest.FixtureRequest, arch: Arch) -> Built:
+@pytest.fixture(params=TARGETS)
+def built(request: pytest.FixtureRequest) -> Built:
     """The program that does as it is told, in every mode."""
-    return native.build(CONDUCT, MODES[request.param], arch)
+    mode, arch = request.param
+    return native.build(CONDUCT, MODES[mode], arch)
 
 
 @pytest.fixture(params=WASM)
-def module(request: pytest.FixtureRequest, arch: Arch) -> Built:
+def module(request: pytest.FixtureRequest) -> Built:
     """The same, in the modes that run it inside WAMR."""
-    return native.build(CONDUCT, MODES[request.param], arch)
+    mode, arch = request.param
+    return native.build(CONDUCT, MODES[mode], arch)
 
 
 @pytest.fixture

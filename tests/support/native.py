@@ -64,9 +64,12 @@ class Built:
     @property
     def emulator(self) -> str:
         """Absolute path of what runs foreign programs; empty: they are this machine's own."""
-        if self.arch == platform.machine():
-            return ""
-        return str(shutil.which(EMULATORS[self.arch].program))
+        return emulator_of(self.arch)
+
+
+def emulator_of(arch: Arch) -> str:
+    """Answer the path of what runs an architecture's programs; empty: this machine does."""
+    return "" if arch == platform.machine() else str(shutil.which(EMULATORS[arch].program))
 
 
 @functools.cache
