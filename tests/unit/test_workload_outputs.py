@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.domain.device import Arch
 from orchestrator.domain.workload import Case
 from orchestrator.files.workloads import catalogue, check_case
 from tests.support import references
@@ -46,7 +47,7 @@ def test_every_size_has_its_expected_output() -> None:
             for each in workload.parameters
         ]
         for parameters in product(*axes):
-            check_case(Case(workload, parameters))
+            check_case(Case(workload, parameters), list(Arch))
 
 
 def test_every_workload_is_in_the_table() -> None:
