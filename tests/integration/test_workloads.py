@@ -61,10 +61,13 @@ def test_every_mode_prints_the_same(name: str, mode: str, tmp_path: Path) -> Non
 
 @pytest.mark.emulator
 @pytest.mark.parametrize("arch", [each for each in native.TYPES if each is not Arch.X86_64])
+@pytest.mark.parametrize("mode", ["wamr-aot", "native"])
 @pytest.mark.parametrize("name", NAMES)
-def test_every_architecture_prints_the_same(name: str, arch: Arch, tmp_path: Path) -> None:
+def test_every_architecture_prints_the_same(
+    name: str, mode: str, arch: Arch, tmp_path: Path
+) -> None:
     """Neither other registers nor another width of pointers changes a byte."""
-    assert outcome(name, MODES["native"], arch, tmp_path) == expected(name, "small")
+    assert outcome(name, MODES[mode], arch, tmp_path) == expected(name, "small")
 
 
 def test_records_leaves_its_summary(tmp_path: Path) -> None:

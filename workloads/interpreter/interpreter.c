@@ -135,7 +135,7 @@ parse_head(const char **text, int *count)
     char word[LONGEST_NAME + 1];
     const char *at = *text;
     read_word(text, word);
-    for (int i = 0; i < 8; i++)
+    for (int i = 0; ADD + i <= IF; i++)
         if (strcmp(operators[i], word) == 0) {
             *count = ADD + i == IF ? 3 : 2;
             return new_node((enum kind)(ADD + i), 0);
