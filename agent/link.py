@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
 import grpc
 
+from agent.certificate import expiry
 from agent.config import AgentConfig
 from agent.errors import BlobCorrupt, BlobMissing, ConfigError, LinkDown, Refused, UploadLost
 from protos.farm.v1 import agents_pb2 as pb
@@ -98,9 +100,19 @@ class Link:
         credentials = grpc.ssl_channel_credentials(
             _pem(config.ca), _pem(config.key), _pem(config.certificate)
         )
+        self._certificate, self._expiry = config.certificate, expiry(config.certificate)
         name = ("grpc.ssl_target_name_override", config.farm_id)
         self._channel = grpc.secure_channel(config.address, credentials, [*_OPTIONS, name])
         self._stub = agents_pb2_grpc.AgentsStub(self._channel)
+
+    def expired(self) -> str:
+        """Say that this agent's certificate has run out; empty: it has not, by this clock."""
+        if self._expiry is None or datetime.now(UTC) < self._expiry:
+            return ""
+        return (
+            f"the certificate {self._certificate} expired on {self._expiry:%Y-%m-%d}:"
+            " enrol this device again"
+        )
 
     def close(self) -> None:
         """Hang up; every call under way ends with LinkDown."""

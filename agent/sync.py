@@ -104,7 +104,8 @@ class Synchronizer:
         self._last = (said, heard)
 
     def _complain(self, error: AgentError) -> None:
-        text = str(error)
+        # A handshake that fails for it says no more than that nobody answers.
+        text = self._link.expired() or str(error)
         if text != self._complained:
             log.warning("no answer from the orchestrator: %s", text)
         self._complained = text

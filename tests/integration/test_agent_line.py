@@ -10,12 +10,14 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from protos.farm.v1 import agents_pb2 as pb
 from tests.support.agents import Rig, open_rig, wait_until
+from tests.support.certificates import make_identity
 from tests.support.orchestrator import CHUNK_BYTES, Orchestrator
 
 
@@ -256,3 +258,14 @@ def _runners(rig: Rig) -> list[int]:
         except OSError:
             continue
     return found
+
+
+def test_an_expired_certificate_is_named(rig: Rig) -> None:
+    """TLS says of it only that nobody answers."""
+    until = datetime(2020, 1, 2, tzinfo=UTC)
+    expired = make_identity("dev", rig.orchestrator.ca, until)
+    certificate, key = expired.write(rig.folder, "expired")
+    rig.start_agent(certificate=str(certificate), key=str(key))
+    said = rig.folder / "agent.err"
+    line = f"the certificate {certificate} expired on 2020-01-02: enrol this device again"
+    wait_until(lambda: line in said.read_text())

@@ -41,8 +41,10 @@ class Identity:
         return certificate, key
 
 
-def make_identity(name: str, ca: Identity | None = None) -> Identity:
-    """Make an identity signed by a CA; without one, a CA."""
+def make_identity(
+    name: str, ca: Identity | None = None, until: datetime | None = None
+) -> Identity:
+    """Make an identity signed by a CA; without one, a CA. It ends tomorrow, or as told."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
@@ -52,8 +54,8 @@ def make_identity(name: str, ca: Identity | None = None) -> Identity:
         .issuer_name(ca.certificate.subject if ca else subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before((until or now) - timedelta(days=1))
+        .not_valid_after(until or now + timedelta(days=1))
         .add_extension(x509.BasicConstraints(ca=ca is None, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
     )
