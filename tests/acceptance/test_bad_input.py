@@ -234,7 +234,7 @@ def test_a_missing_tool_is_told_with_the_doctors_command(tmp_path: Path) -> None
     )
     doctor = farm("doctor", cwd=home, env=bare)
     assert doctor.code == 1
-    assert "apt-get install -y --no-install-recommends cmake " in doctor.out
+    assert "apt-get install -y --no-install-recommends cmake\n" in doctor.out
 
 
 @contextmanager
