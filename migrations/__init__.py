@@ -47,3 +47,20 @@ def apply(connection: Connection, revision: str = "head") -> list[str]:
     steps = [one.revision for one in scripts.iterate_revisions(revision, before or "base")]
     command.upgrade(config(connection), revision)
     return steps[::-1]
+
+
+def step_back(connection: Connection) -> str | None:
+    """Say what going back by one revision would lose; None: there is nothing to go back from."""
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current is None:
+        return None
+    script = ScriptDirectory.from_config(config()).get_revision(current)
+    return " ".join(str(script.module.downgrade.__doc__).split())
+
+
+def go_back(connection: Connection) -> tuple[str, str]:
+    """Bring a database one revision back; answers the revision undone, and the one it has now."""
+    context = MigrationContext.configure(connection)
+    before = context.get_current_revision() or ""
+    command.downgrade(config(connection), "-1")
+    return before, MigrationContext.configure(connection).get_current_revision() or "none"

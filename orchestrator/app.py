@@ -84,7 +84,12 @@ def _see_off(writer: Writer, store: Store) -> None:
 
 
 def _opened(stack: ExitStack, config: FarmConfig, *, readonly: bool) -> Store:
-    store = open_store(config.database_url, readonly=readonly)
+    store = open_store(
+        config.database_url,
+        readonly=readonly,
+        farm_id=config.farm_id,
+        serving=not readonly,
+    )
     stack.callback(store.close)
     return store
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import secrets
@@ -17,6 +18,7 @@ from orchestrator.domain.errors import ConfigError
 from orchestrator.domain.runtime_source import RuntimeSource
 from orchestrator.files.sources import read_sources
 from orchestrator.files.spelling import next_step
+from orchestrator.store.address import SQLITE, complaint_of, is_postgresql
 
 FILE_NAME = "farm.toml"
 INVENTORY_NAME = "inventory.yaml"
@@ -49,7 +51,6 @@ _KEYS = (
 #: A DNS label, since it is the TLS name of the farm (D2).
 _FARM_ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _LISTEN = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\s]+):(?P<port>\d{1,5})")
-_SQLITE = "sqlite:///"
 #: A day; longer silences are not leases but forgetting.
 _MAX_S = 86_400.0
 _MAX_RETRIES = 100
@@ -254,13 +255,20 @@ def _listen(values: _Values) -> str:
 
 
 def _database_url(values: _Values, folder: Path, data: Path) -> str:
-    found = values.text("database", f"{_SQLITE}{data}/farm.db")
-    if not found.startswith(_SQLITE) or found == _SQLITE:
+    found = values.text("database", f"{SQLITE}{data}/farm.db")
+    if is_postgresql(found):
+        if wrong := complaint_of(found):
+            raise values.complaint("database", f"'database' {wrong}")
+        return found
+    if not found.startswith(SQLITE) or found == SQLITE:
+        # Not repeated in full: what is taken for an address may hold a password.
+        begins = found.partition(":")[0][:40]
         raise values.complaint(
             "database",
-            f"'database' is {found!r}: write sqlite:///PATH (no other database yet)",
+            f"'database' begins with {begins!r}: write sqlite:///PATH or"
+            " postgresql://USER@HOST:PORT/NAME",
         )
-    return f"{_SQLITE}{folder / found.removeprefix(_SQLITE)}"
+    return f"{SQLITE}{folder / found.removeprefix(SQLITE)}"
 
 
 def _cache(values: _Values, folder: Path, environ: Mapping[str, str]) -> Path:
@@ -291,6 +299,7 @@ def create_farm(
     folder: Path,
     inventory_text: str,
     *,
+    database: str | None = None,
     fill: Callable[[FarmConfig], None] | None = None,
 ) -> FarmConfig:
     """Make a new farm: inventory.yaml, a data folder for its owner only, last farm.toml.
@@ -298,6 +307,7 @@ def create_farm(
     Args:
         folder: where; made if it is not there, may hold other files.
         inventory_text: the text of inventory.yaml.
+        database: its database's address; None: a SQLite file in its data folder.
         fill: what else has to be there before the farm counts as made: its database, its CA.
 
     Raises:
@@ -308,7 +318,7 @@ def create_farm(
     """
     try:
         with contextlib.ExitStack() as undo:
-            config = _make(folder.absolute(), inventory_text, undo, fill)
+            config = _make(folder.absolute(), inventory_text, database, undo, fill)
             undo.pop_all()
     except OSError as cause:
         problem = f"cannot make a farm ({cause.strerror}): choose a folder you can write"
@@ -319,6 +329,7 @@ def create_farm(
 def _make(
     folder: Path,
     inventory_text: str,
+    database: str | None,
     undo: contextlib.ExitStack,
     fill: Callable[[FarmConfig], None] | None,
 ) -> FarmConfig:
@@ -332,7 +343,7 @@ def _make(
     _write_new(folder / INVENTORY_NAME, inventory_text, undo)
     # A farm.toml under another name until all the rest is there: its name is what makes a farm.
     draft = folder / f".{FILE_NAME}.{secrets.token_hex(4)}"
-    draft_text = config_text(f"farm-{secrets.token_hex(8)}")
+    draft_text = config_text(f"farm-{secrets.token_hex(8)}", database)
     _write_new(draft, draft_text, undo)
     config = parse_config(draft_text, folder)
     if fill is not None:
@@ -370,15 +381,18 @@ def _write_new(path: Path, content: str, undo: contextlib.ExitStack) -> None:
         os.fsync(file.fileno())
 
 
-def config_text(farm_id: str) -> str:
+def config_text(farm_id: str, database: str | None = None) -> str:
     """Write the farm.toml of a new farm.
 
     Args:
         farm_id: its id.
+        database: its database's address; None: a SQLite file in its data folder.
     """
+    # A JSON string is a TOML string for every character an address may have.
+    address = json.dumps(database or f"{SQLITE}{DATA_NAME}/farm.db")
     return f"""\
 # A farm. Each key: docs/files.md
 farm_id = "{farm_id}"  # the name in the farm's certificates: never change it
-database = "sqlite:///{DATA_NAME}/farm.db"
+database = {address}
 listen = "{DEFAULT_LISTEN}"  # where agents connect; port 0: any free one
 """

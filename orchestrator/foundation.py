@@ -11,7 +11,8 @@ from orchestrator.inventory import default_inventory_text, read_inventory
 from orchestrator.locks import hold_lock
 from orchestrator.machine import probe_machine
 from orchestrator.orders import Orders
-from orchestrator.store.sql import open_store, upgrade
+from orchestrator.store.schema import make_engine
+from orchestrator.store.sql import create_store
 from orchestrator.trust import create_ca
 
 _HOUSE = Path(__file__).resolve().parent.parent
@@ -20,24 +21,30 @@ NATIVE = _HOUSE / "native"
 DEMO_MATRIX = _HOUSE / "matrices" / "demo.yaml"
 
 
-def new_farm(folder: Path) -> FarmConfig:
+def new_farm(folder: Path, database: str | None = None) -> FarmConfig:
     """Make a farm: its files, its CA and its database with this machine's devices declared.
 
+    Args:
+        folder: where.
+        database: the address of an empty database; None: a SQLite file in its data folder.
+
     Raises:
-        ConfigError: one is there already, or the folder cannot be written; nothing is left behind.
+        ConfigError: a farm is there already, the folder cannot be written, or the database is not
+            empty; nothing is left behind.
+        StoreError: the database cannot be used; nothing is left behind.
     """
-    return create_farm(folder, default_inventory_text(probe_machine()), fill=_fill)
+    text = default_inventory_text(probe_machine())
+    # Said of the option, not of a line in a file that will not be there.
+    if database is not None:
+        make_engine(database, mode="rwc").dispose()
+    return create_farm(folder, text, database=database, fill=_fill)
 
 
 def _fill(config: FarmConfig) -> None:
     create_ca(trust_folder(config), config.farm_id)
-    upgrade(config.database_url)
-    store = open_store(config.database_url)
-    try:
-        with store.transaction() as t:
-            t.declare_devices(read_inventory(config.inventory).devices)
-    finally:
-        store.close()
+    devices = read_inventory(config.inventory).devices
+    # Last, since on a server nothing of it goes with the folder.
+    create_store(config.database_url, config.farm_id, lambda t: t.declare_devices(devices))
 
 
 def hold_farm(config: FarmConfig) -> AbstractContextManager[None]:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.postgresql import remove_clusters
+
 #: Inherited by every process a test starts, so that leftovers are known whoever adopted them.
 _MARK = f"FARM_TEST_SESSION={secrets.token_hex(8)}"
 #: How long what a test has told to stop may take to be gone.
@@ -27,6 +29,7 @@ def pytest_sessionstart() -> None:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail a session that leaves processes behind, and end them."""
+    remove_clusters()
     deadline = time.monotonic() + _GRACE_S
     while (left := dict(_marked_processes())) and time.monotonic() < deadline:
         threading.Event().wait(0.05)

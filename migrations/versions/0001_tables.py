@@ -14,6 +14,32 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
+#: In the order in which they are made.
+_TABLES = (
+    "artifacts",
+    "device_types",
+    "metrics",
+    "modes",
+    "runs",
+    "workloads",
+    "cases",
+    "devices",
+    "recipes",
+    "variants",
+    "artifact_edges",
+    "case_params",
+    "cells",
+    "series",
+    "sessions",
+    "snapshots",
+    "variant_artifacts",
+    "leases",
+    "attempts",
+    "attempt_logs",
+    "attempt_metrics",
+    "sample_blocks",
+)
+
 
 def upgrade() -> None:
     """Make them, each after those it points to."""
@@ -29,18 +55,18 @@ def upgrade() -> None:
     op.create_table(
         "device_types",
         number(),
-        column("name", sa.String(200)),
+        column("name", sa.String),
         column("arch", sa.String(20)),
-        column("cpu", sa.String(100)),
+        column("cpu", sa.String),
         column("os_bits", sa.Integer),
         sa.UniqueConstraint("name", "arch", "cpu", "os_bits"),
     )
     op.create_table(
         "metrics",
         number(),
-        column("phase", sa.String(40)),
-        column("name", sa.String(200)),
-        column("unit", sa.String(40)),
+        column("phase", sa.String),
+        column("name", sa.String),
+        column("unit", sa.String),
         column("direction", sa.Integer),
         sa.UniqueConstraint("phase", "name"),
     )
@@ -56,7 +82,7 @@ def upgrade() -> None:
     op.create_table(
         "runs",
         number(),
-        column("name", sa.String(200)),
+        column("name", sa.String),
         column("spec", sa.Text),
         column("state", sa.String(30)),
         column("priority", sa.Integer),
@@ -68,7 +94,7 @@ def upgrade() -> None:
     op.create_table(
         "workloads",
         number(),
-        column("name", sa.String(200)),
+        column("name", sa.String),
         column("sha256", sa.String(64)),
         column("definition", sa.JSON),
         sa.UniqueConstraint("name", "sha256"),
@@ -84,10 +110,10 @@ def upgrade() -> None:
     op.create_table(
         "devices",
         number(),
-        column("name", sa.String(200), unique=True),
+        column("name", sa.String, unique=True),
         reference("device_type_id", "device_types"),
-        column("machine", sa.String(200)),
-        column("emulator", sa.String(200), nullable=True),
+        column("machine", sa.String),
+        column("emulator", sa.String, nullable=True),
         column("share_machine", sa.Boolean),
         column("local", sa.Boolean),
         column("tags", sa.JSON),
@@ -98,8 +124,8 @@ def upgrade() -> None:
         column("note", sa.Text),
         column("fence", sa.BigInteger),
         column("seen_at", sa.DateTime(timezone=True), nullable=True),
-        column("agent_version", sa.String(100)),
-        column("boot_id", sa.String(100)),
+        column("agent_version", sa.String),
+        column("boot_id", sa.String),
         column("snapshot_sha256", sa.String(64), nullable=True),
     )
     op.create_table(
@@ -131,7 +157,7 @@ def upgrade() -> None:
         column("position", sa.Integer, primary_key=True, autoincrement=False),
         reference("child_id", "artifacts"),
         reference("parent_id", "artifacts"),
-        column("role", sa.String(40)),
+        column("role", sa.String),
         column("name", sa.Text),
         sqlite_with_rowid=False,
     )
@@ -140,7 +166,7 @@ def upgrade() -> None:
     op.create_table(
         "case_params",
         reference("case_id", "cases", primary_key=True),
-        column("name", sa.String(200), primary_key=True),
+        column("name", sa.String, primary_key=True),
         column("number", sa.Float, nullable=True),
         column("text", sa.Text),
         sqlite_with_rowid=False,
@@ -182,14 +208,14 @@ def upgrade() -> None:
         reference("device_id", "devices"),
         column("comparability", sa.String(64)),
         column("inputs_sha256", sa.String(64)),
-        column("region", sa.String(20)),
+        column("region", sa.String),
         column("shared", sa.Boolean),
     )
     op.create_table(
         "sessions",
         number(),
         reference("device_id", "devices"),
-        column("boot_id", sa.String(100)),
+        column("boot_id", sa.String),
         column("first_seen_at", sa.DateTime(timezone=True)),
         sa.UniqueConstraint("device_id", "boot_id"),
     )
@@ -216,9 +242,9 @@ def upgrade() -> None:
         reference("device_id", "devices"),
         column("fence", sa.BigInteger),
         reference("device_type_id", "device_types"),
-        column("machine", sa.String(200)),
+        column("machine", sa.String),
         column("shared", sa.Boolean),
-        column("emulator", sa.String(200), nullable=True),
+        column("emulator", sa.String, nullable=True),
         reference("snapshot_id", "snapshots", nullable=True),
         column("state", sa.String(30)),
         column("granted_at", sa.DateTime(timezone=True)),
@@ -249,7 +275,7 @@ def upgrade() -> None:
         column("exit_code", sa.Integer, nullable=True),
         column("signal", sa.Integer, nullable=True),
         column("trap", sa.Text, nullable=True),
-        column("region", sa.String(20), nullable=True),
+        column("region", sa.String, nullable=True),
         reference("output_id", "artifacts", nullable=True),
         column("output_truncated", sa.Boolean, nullable=True),
         reference("session_id", "sessions", nullable=True),
@@ -258,7 +284,7 @@ def upgrade() -> None:
         column("runner_ended_ns", sa.BigInteger, nullable=True),
         column("started_at", sa.DateTime(timezone=True), nullable=True),
         column("ended_at", sa.DateTime(timezone=True), nullable=True),
-        column("runner_version", sa.String(100), nullable=True),
+        column("runner_version", sa.String, nullable=True),
         column("adopted", sa.Boolean, nullable=True),
         column("conditions", sa.JSON, nullable=True),
         sa.UniqueConstraint("lease_id", "sequence"),
@@ -277,7 +303,7 @@ def upgrade() -> None:
     op.create_table(
         "attempt_logs",
         reference("attempt_id", "attempts", primary_key=True),
-        column("kind", sa.String(40), primary_key=True),
+        column("kind", sa.String, primary_key=True),
         reference("artifact_id", "artifacts"),
         sqlite_with_rowid=False,
     )
@@ -307,6 +333,12 @@ def upgrade() -> None:
         column("warmups", sa.Integer),
         sqlite_with_rowid=False,
     )
+
+
+def downgrade() -> None:
+    """Lose everything."""
+    for table in _TABLES[::-1]:
+        op.drop_table(table)
 
 
 def number() -> sa.Column[int]:

@@ -67,3 +67,9 @@ def upgrade() -> None:
     """Make them."""
     for view in (ATTEMPT, MADE, RESULT):
         op.execute(view)
+
+
+def downgrade() -> None:
+    """Drop the views; nothing stored is lost."""
+    for view in ("result", "made", "attempt"):
+        op.execute(f"DROP VIEW {view}")

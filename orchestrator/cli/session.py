@@ -74,7 +74,8 @@ def reading(folder: Path | None) -> Iterator[Store]:
     """
     from orchestrator.store.sql import open_store
 
-    store = open_store(this_farm(folder).database_url, readonly=True)
+    config = this_farm(folder)
+    store = open_store(config.database_url, readonly=True, farm_id=config.farm_id)
     try:
         yield store
     finally:

@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from orchestrator.domain.errors import (
@@ -16,9 +16,8 @@ from orchestrator.domain.errors import (
     StoreError,
     StoreUnavailable,
 )
+from orchestrator.store.transactions import begin_with
 
-#: The execution option that says how the next transaction begins.
-BEGIN = "farm_begin"
 READ = "BEGIN"
 #: Takes the writer's place at once: a read followed by a write can then not fail between the two.
 WRITE = "BEGIN IMMEDIATE"
@@ -48,7 +47,7 @@ def engine(url: URL, *, mode: str, timeout_s: float) -> Engine:
         return _connect(path, mode=mode, timeout_s=timeout_s)
 
     made = create_engine(url, creator=connect, poolclass=NullPool)
-    event.listen(made, "begin", _begin)
+    begin_with(made, WRITE)
     return made
 
 
@@ -78,10 +77,6 @@ def _connect(path: Path, *, mode: str, timeout_s: float) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
     return connection
-
-
-def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get(BEGIN, WRITE))
 
 
 def _still(path: Path) -> str:
@@ -123,5 +118,5 @@ _MEANINGS = {
     "SQLITE_READONLY": "may not be written by this user",
     "SQLITE_PERM": "may not be used by this user",
     "SQLITE_CORRUPT": "is damaged; restore a copy",
-    "SQLITE_NOTADB": "is not a database; check database_url in farm.toml",
+    "SQLITE_NOTADB": "is not a database; check database in farm.toml",
 }

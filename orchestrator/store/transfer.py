@@ -31,6 +31,7 @@ from orchestrator.domain.errors import SchemaMismatch
 from orchestrator.store import tables as t
 from orchestrator.store.audit import needed_blobs
 from orchestrator.store.database import Database
+from orchestrator.store.identity import refuse_filled
 from orchestrator.store.schema import HEAD, check, make_engine
 from orchestrator.store.sql import SqlStore, SqlTransaction
 from protos.states import DeviceState
@@ -121,13 +122,14 @@ def fill(
         now: the time.
 
     Raises:
+        ConfigError: there is something in the database.
         StoreUnavailable: the database is full or away.
         SchemaMismatch: the rows do not fit their revision.
     """
     # Importing Alembic takes 0.3 s, and only this needs it.
     from migrations import apply
 
-    database = Database(make_engine(url, mode="rwc"), readonly=False)
+    database = Database(make_engine(url, mode="rwc", serving=True), readonly=False)
 
     def work(connection: Connection) -> list[str]:
         apply(connection, revision)
@@ -140,6 +142,7 @@ def fill(
 
     try:
         with database.writing():
+            refuse_filled(database)
             database.migrate(work)
             _take_over(database, now)
     finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +16,16 @@ from orchestrator.store.sql import open_store
 from orchestrator.store.transfer import FENCE_STEP, Chunk, fill, snapshot
 from protos.states import CellState, DeviceState, Outcome
 from tests.support import factories as make
+from tests.support.databases import DATABASES, bare_database
 from tests.support.storing import Rig
 
 
-@contextmanager
-def _no_file(folder: Path) -> Iterator[str]:
-    yield f"sqlite:///{folder / 'farm.db'}"
-
-
-#: Where a farm can be restored to.
-EMPTY_DATABASES: dict[str, Callable[[Path], AbstractContextManager[str]]] = {"sqlite": _no_file}
-
-
-@pytest.fixture(name="target_url", params=sorted(EMPTY_DATABASES))
+@pytest.fixture(name="target_url", params=sorted(DATABASES))
 def _target_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Give the address of an empty database of each kind."""
     folder = tmp_path / "target"
     folder.mkdir()
-    with EMPTY_DATABASES[request.param](folder) as url:
+    with bare_database(request.param, folder) as url:
         yield url
 
 

@@ -22,7 +22,7 @@ from orchestrator.store.sql import open_store, upgrade
 from orchestrator.store.tables import metadata
 from orchestrator.store.views import VIEWS
 
-ALL = ["0001", "0002", "0003"]
+ALL = ["0001", "0002", "0003", "0004"]
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ LAYERS: Mapping[str, int] = {
 #: Foreign packages, by import name, and the only places that may open the door to each.
 DOORS: Mapping[str, tuple[str, ...]] = {
     "sqlalchemy": ("orchestrator.store", "migrations"),
+    "psycopg": ("orchestrator.store.postgresql",),
     "alembic": ("orchestrator.store", "migrations"),
     "paramiko": ("orchestrator.transport.ssh",),
     "grpc": ("orchestrator.rpc", "orchestrator.cli.control", "agent.link"),

@@ -20,6 +20,7 @@ from orchestrator.config import (
 )
 from orchestrator.domain.errors import ConfigError, StoreUnavailable
 from orchestrator.domain.runtime_source import RuntimeSource
+from orchestrator.store.address import shown
 from tests.support.files import complaint
 
 ENVIRON = {"HOME": "/home/someone", "FARM_CACHE_DIR": "/var/cache/farm"}
@@ -60,9 +61,25 @@ BAD = [
         "DIR/farm.toml:2: 'retries' is True: write a whole number from 0 to 100",
     ),
     (
-        "farm_id = 'a'\ndatabase = 'postgresql://db'",
-        "DIR/farm.toml:2: 'database' is 'postgresql://db': write sqlite:///PATH"
-        " (no other database yet)",
+        "farm_id = 'a'\ndatabase = 'mysql://me:secret@db'",
+        "DIR/farm.toml:2: 'database' begins with 'mysql': write sqlite:///PATH or"
+        " postgresql://USER@HOST:PORT/NAME",
+    ),
+    *(
+        (
+            f"farm_id = 'a'\ndatabase = '{url}'",
+            "DIR/farm.toml:2: 'database' holds a password: take it out, put it into ~/.pgpass or"
+            " PGPASSWORD, and change it if others may have seen it",
+        )
+        for url in (
+            "postgresql://me:secret@db/farm",
+            "postgresql://me:@db/farm",
+            "postgresql://db/farm?sslmode=require&password=secret",
+        )
+    ),
+    (
+        "farm_id = 'a'\ndatabase = \"postgresql://db/fa rm\"",
+        "DIR/farm.toml:2: 'database' holds a blank or a control character: write %20 for a blank",
     ),
     (
         "farm_id = 'a'\nworkloads = 'w'",
@@ -161,6 +178,15 @@ def test_no_farm_is_told_with_the_next_step(tmp_path: Path) -> None:
     assert complaint(lambda: load_config(tmp_path), tmp_path) == (
         "DIR/farm.toml: no such file: make a farm with `farm init`"
     )
+
+
+def test_a_servers_database_is_taken_as_written(tmp_path: Path) -> None:
+    """With its parameters, which are libpq's to read."""
+    url = "postgresql://me@db:5433/farm?sslmode=verify-full&sslrootcert=/etc/ca.pem"
+    config = parse_config(config_text("farm-x", url), tmp_path, ENVIRON)
+    assert config.database_url == url
+    assert shown(url) == "postgresql://me@db:5433/farm"
+    assert shown("postgresql://me:secret@db/farm") == "postgresql://me@db/farm"
 
 
 def test_a_new_farm_can_be_loaded(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from orchestrator.store.tables.built import (
     variant_artifacts,
     variants,
 )
+from orchestrator.store.tables.farm import farm
 from orchestrator.store.tables.fleet import device_types, devices, leases, sessions, snapshots
 from orchestrator.store.tables.measured import (
     attempt_files,
@@ -50,6 +51,7 @@ __all__ = [
     "cells",
     "device_types",
     "devices",
+    "farm",
     "leases",
     "metadata",
     "metrics",

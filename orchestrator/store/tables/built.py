@@ -44,7 +44,7 @@ artifact_edges = Table(
     Column("position", Integer, primary_key=True, autoincrement=False),
     reference("child_id", "artifacts"),
     reference("parent_id", "artifacts"),
-    Column("role", String(40), nullable=False),
+    Column("role", String, nullable=False),
     Column("name", Text, nullable=False),
     sqlite_with_rowid=False,
 )

@@ -24,9 +24,9 @@ device_types = Table(
     metadata,
     key(),
     # A type whose CPU is declared anew is another type: old results keep saying what they ran on.
-    Column("name", String(200), nullable=False),
+    Column("name", String, nullable=False),
     Column("arch", String(20), nullable=False),
-    Column("cpu", String(100), nullable=False),
+    Column("cpu", String, nullable=False),
     Column("os_bits", Integer, nullable=False),
     UniqueConstraint("name", "arch", "cpu", "os_bits"),
 )
@@ -35,10 +35,10 @@ devices = Table(
     "devices",
     metadata,
     key(),
-    Column("name", String(200), nullable=False, unique=True),
+    Column("name", String, nullable=False, unique=True),
     reference("device_type_id", "device_types"),
-    Column("machine", String(200), nullable=False),
-    Column("emulator", String(200)),
+    Column("machine", String, nullable=False),
+    Column("emulator", String),
     Column("share_machine", Boolean, nullable=False),
     Column("local", Boolean, nullable=False),
     Column("tags", JSON, nullable=False),
@@ -49,8 +49,8 @@ devices = Table(
     Column("note", Text, nullable=False),
     Column("fence", BigInteger, nullable=False),
     Column("seen_at", Instant),
-    Column("agent_version", String(100), nullable=False),
-    Column("boot_id", String(100), nullable=False),
+    Column("agent_version", String, nullable=False),
+    Column("boot_id", String, nullable=False),
     # The current snapshot; no foreign key, since snapshots point here.
     sha256("snapshot_sha256", nullable=True),
 )
@@ -72,7 +72,7 @@ sessions = Table(
     metadata,
     key(),
     reference("device_id", "devices"),
-    Column("boot_id", String(100), nullable=False),
+    Column("boot_id", String, nullable=False),
     Column("first_seen_at", Instant, nullable=False),
     UniqueConstraint("device_id", "boot_id"),
 )
@@ -85,9 +85,9 @@ leases = Table(
     Column("fence", BigInteger, nullable=False),
     # What the device was when it was leased; the inventory may change.
     reference("device_type_id", "device_types"),
-    Column("machine", String(200), nullable=False),
+    Column("machine", String, nullable=False),
     Column("shared", Boolean, nullable=False),
-    Column("emulator", String(200)),
+    Column("emulator", String),
     reference("snapshot_id", "snapshots", nullable=True),
     Column("state", words(LeaseState), nullable=False),
     Column("granted_at", Instant, nullable=False),

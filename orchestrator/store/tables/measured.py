@@ -32,7 +32,7 @@ series = Table(
     reference("device_id", "devices"),
     sha256("comparability"),
     sha256("inputs_sha256"),
-    Column("region", String(20), nullable=False),
+    Column("region", String, nullable=False),
     Column("shared", Boolean, nullable=False),
 )
 
@@ -58,7 +58,7 @@ attempts = Table(
     Column("exit_code", Integer),
     Column("signal", Integer),
     Column("trap", Text),
-    Column("region", String(20)),
+    Column("region", String),
     reference("output_id", "artifacts", nullable=True),
     Column("output_truncated", Boolean),
     reference("session_id", "sessions", nullable=True),
@@ -69,7 +69,7 @@ attempts = Table(
     # The device's wall clock, which may be wrong.
     Column("started_at", Instant),
     Column("ended_at", Instant),
-    Column("runner_version", String(100)),
+    Column("runner_version", String),
     Column("adopted", Boolean),
     Column("conditions", JSON),
     UniqueConstraint("lease_id", "sequence"),
@@ -96,7 +96,7 @@ attempt_logs = Table(
     metadata,
     reference("attempt_id", "attempts", primary_key=True),
     # ``stdout``, ``stderr``, ``messages``.
-    Column("kind", String(40), primary_key=True),
+    Column("kind", String, primary_key=True),
     reference("artifact_id", "artifacts"),
     sqlite_with_rowid=False,
 )
@@ -116,9 +116,9 @@ metrics = Table(
     metadata,
     key(),
     # ``load``, ``instantiate``, ``execute``; ``total``: a number of the whole attempt.
-    Column("phase", String(40), nullable=False),
-    Column("name", String(200), nullable=False),
-    Column("unit", String(40), nullable=False),
+    Column("phase", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("unit", String, nullable=False),
     # -1: less is better, 1: more is better, 0: neither.
     Column("direction", Integer, nullable=False),
     UniqueConstraint("phase", "name"),
