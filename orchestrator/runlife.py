@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 from orchestrator.assignments import cell_order
 from orchestrator.builds import BuildJob, BuildJobs, Built
 from orchestrator.clock import Clock
+from orchestrator.domain.device import DeviceStatus
 from orchestrator.domain.errors import FarmError, StateError
 from orchestrator.domain.matrix import CellPlan, Plan
 from orchestrator.domain.order import BuildProgress, RetryOrder, RunProgress
@@ -194,13 +195,21 @@ class RunLife:
         # Devices ask and are told no: the run would stand still without a word.
         stuck = (f"nothing can be stored: {trouble}",) if trouble else ()
         lines = tuple(self._line(one) for one in self.activities() if one.run_id == run_id)
-        offline = tuple(
-            f"{status.device.name}: offline" + (f", {note}" if note else "")
+        offline = (
+            self._offline(run_id, status)
             for status in self.reader.devices()
             if status.state is DeviceState.OFFLINE
-            for note in [why_absent(status.device) or status.note]
         )
-        return (*stuck, *lines, *offline)
+        return (*stuck, *lines, *filter(None, offline))
+
+    def _offline(self, run_id: int, status: DeviceStatus) -> str:
+        name = status.device.name
+        absent = why_absent(status.device)
+        if not absent:
+            return f"{name}: offline" + (f", {status.note}" if status.note else "")
+        # Plans leave it out; what waits for it was ordered while it was here.
+        waits = any(slot.run_id == run_id for slot in self.reader.ready_slots(name))
+        return absent if waits else ""
 
     def _line(self, activity: Activity) -> str:
         label = self._label(activity.run_id, activity.cell_id)

@@ -25,7 +25,15 @@ from orchestrator.rpc.control import SOCKET_FOLDER, SOCKET_NAME, serve_control
 from orchestrator.service import Farm
 from orchestrator.store.base import ResultFilter
 from protos.states import CellState, RunState
-from tests.support.farms import Rig, StandInBuilder, living, wait_for
+from tests.support.farms import (
+    INVENTORY,
+    MATRIX,
+    Rig,
+    StandInBuilder,
+    living,
+    wait_for,
+    write_files,
+)
 
 
 @dataclass(frozen=True)
@@ -229,6 +237,36 @@ def test_a_run_in_building_goes_on_in_the_next_orchestrator(tmp_path: Path) -> N
         wait_for(
             lambda: second.farm.watch_run(run_id).state is RunState.QUEUED, "the run is queued"
         )
+
+
+def test_a_run_whose_emulator_went_away_says_what_it_waits_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was ordered while the emulator was here waits for it, and a new run leaves it out."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "qemu-here-static").write_text("#!/bin/sh\n")
+    (tools / "qemu-here-static").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tools), prepend=os.pathsep)
+    farm = tmp_path / "farm"
+    farm.mkdir()
+    write_files(farm)
+    emulated = "  emu: {type: there, machine: this-machine, emulator: qemu-here-static}\n"
+    kind = "  there: {arch: armv7, cpu: cortex-a7}\ndevices:\n"
+    (farm / "inventory.yaml").write_text(INVENTORY.replace("devices:\n", kind) + emulated)
+    (farm / "tiny.yaml").write_text(MATRIX.replace("[local]", "[local, emu]"))
+    with living(farm) as rig:
+        order = MatrixOrder(rig.matrix)
+        before = rig.farm.submit(order)
+        wait_for(lambda: rig.farm.watch_run(before).state is RunState.QUEUED, "it is built")
+        assert "emu: offline" in rig.farm.watch_run(before).running
+        (tools / "qemu-here-static").unlink()
+        after = rig.farm.submit(order)
+        wait_for(lambda: rig.farm.watch_run(after).state is RunState.QUEUED, "it is built")
+        lacks = "emu needs qemu-here-static, which is not installed; farm doctor says how"
+        assert rig.farm.watch_run(before).running == (lacks, "local: offline")
+        assert rig.farm.watch_run(after).running == ("local: offline",)
+        assert rig.farm.watch_run(after).cells_by_state[CellState.IMPOSSIBLE] == 2
 
 
 def test_a_bug_in_a_build_is_told_to_who_watches(tmp_path: Path) -> None:

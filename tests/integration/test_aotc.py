@@ -86,7 +86,7 @@ def test_helpers_of_32_bit_arm_are_what_their_names_say(tmp_path: Path) -> None:
     """Also with NaNs; WAMR's loader names them, though code for a Cortex-A7 calls none."""
     program = tmp_path / "helpers"
     sources = (PROGRAMS / "armhelpers.c", native.NATIVE / "runner" / "armhelpers.c")
-    words = ["cc", *PLATFORMS[Arch.ARMV7].flags(), "-O3", *sources, "-o", program]
+    words = ["cc", *PLATFORMS[Arch.ARMV7].flags(), "-O3", *map(str, sources), "-o", str(program)]
     cache = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": str(user_cache() / "zig")}
     subprocess.run([find_zig().path, *words], env=cache, timeout=300, check=True)
     done = subprocess.run(
