@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import stat
 import tarfile
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -19,7 +21,12 @@ from tests.support.commands import Said, farm, started
 pytestmark = [pytest.mark.toolchain, pytest.mark.slow, pytest.mark.timeout(900)]
 
 SOURCE = '#include <stdio.h>\nint main(void) { puts("kept"); return 0; }\n'
-WORKLOAD = "name: kept\ndescription: Prints a word.\nsources: [kept.c]\noutput: {exact: kept.txt}\n"
+WORKLOAD = """\
+name: kept
+description: Prints a word.
+sources: [kept.c]
+output: {exact: kept.txt}
+"""
 MATRIX = """\
 name: kept
 workloads: [kept]
@@ -308,6 +315,88 @@ def test_check_tells_of_a_database_that_is_none(home: Path, tmp_path: Path) -> N
     said = farm("db", "check", cwd=broken)
     assert (said.code, said.err) == (1, "")
     assert "no database there; run: farm init" in said.out
+
+
+def lone_blobs(home: Path, number: int) -> list[Path]:
+    """Make blobs that nothing refers to."""
+    made = []
+    for place in range(number):
+        name = f"ab{place:062x}"
+        path = home / "data" / "blobs" / "ab" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x" * 1000)
+        made.append(path)
+    return made
+
+
+def test_gc_removes_what_nothing_needs(home: Path, tmp_path: Path) -> None:
+    """Says so before; never beside an orchestrator; results, and all that made them, stay."""
+    other = tmp_path / "farm"
+    assert farm("db", "backup", tmp_path / "b.tar", cwd=home).code == 0
+    assert farm("db", "restore", tmp_path / "b.tar", other, cwd=home).code == 0
+    lone = lone_blobs(other, 3)
+    said = farm("gc", cwd=other)
+    assert (said.code, said.out) == (0, "0 things, 0 B removed\n")
+    said = farm("gc", "--dry-run", "--older-than", "0s", cwd=other)
+    assert said.out == (
+        "blob nothing refers to: 3, 3.00 kB\n3 things, 3.00 kB would be removed, nothing was\n"
+    )
+    assert all(path.exists() for path in lone)
+    with started("up", cwd=other) as living:
+        living.wait_for_line("serves agents on")
+        assert refused(farm("gc", cwd=other)).endswith("stop it first")
+        assert farm("gc", "--dry-run", cwd=other).code == 0
+    said = farm("gc", "--older-than", "0s", "--json", cwd=other)
+    removed = {one["path"] for one in json.loads(said.out)}
+    assert {str(path) for path in lone} <= removed
+    assert not any(path.exists() for path in lone)
+    assert refused(farm("gc", "--older-than", "x", cwd=other)) == (
+        "farm: --older-than x: write a number and a unit, such as 30d, 12h or 5m"
+    )
+    assert results(other) == results(home)
+    assert farm("db", "check", "--deep", cwd=other).out == "nothing wrong was found\n"
+
+
+def test_gc_killed_in_the_middle_breaks_nothing(home: Path, tmp_path: Path) -> None:
+    """What it had removed is gone, the next one removes the rest."""
+    other = tmp_path / "farm"
+    assert farm("db", "backup", tmp_path / "b.tar", cwd=home).code == 0
+    assert farm("db", "restore", tmp_path / "b.tar", other, cwd=home).code == 0
+    folder = lone_blobs(other, 20_000)[0].parent
+    with started("gc", "--older-than", "0s", cwd=other) as command:
+        deadline_s = time.monotonic() + 60
+        while len(os.listdir(folder)) >= 19_990 and time.monotonic() < deadline_s:
+            pass
+        command.interrupt(signal.SIGKILL)
+        command.end()
+    assert farm("db", "check", "--deep", cwd=other).out == "nothing wrong was found\n"
+    assert farm("gc", "--older-than", "0s", cwd=other).code == 0
+    assert [name for name in os.listdir(folder) if name.startswith("ab00000")] == []
+    assert results(other) == results(home)
+
+
+def test_doctor_tells_of_this_farm(home: Path, tmp_path: Path) -> None:
+    """What is wrong with it, each with what to do; 1 for what cannot be done without."""
+    said = farm("doctor", "--json", cwd=home)
+    found = {(one["feature"], one["needs"]): one for one in json.loads(said.out)}
+    assert said.code == 0, [one for one in found.values() if not one["present"]]
+    assert found["this farm", "database"]["present"]
+    other = tmp_path / "farm"
+    shutil.copytree(home, other, ignore=shutil.ignore_patterns("agents", "farm.db*"))
+    inventory = other / "inventory.yaml"
+    inventory.write_text(inventory.read_text().replace("qemu-aarch64-static", "qemu-gone"))
+    (other / "data" / "trust" / "server.crt").write_text("x")
+    said = farm("doctor", "--json", cwd=other)
+    assert said.code == 1
+    lacks = {one["needs"]: one for one in json.loads(said.out) if one["feature"] == "this farm"}
+    assert not lacks["database"]["present"]
+    assert "no database there" in lacks["database"]["remedy"]
+    assert "server.crt: or its key is damaged" in lacks["certificates"]["remedy"]
+    assert '"needs": "qemu-gone"' in said.out
+    (other / "farm.toml").write_text("x")
+    said = farm("doctor", cwd=other)
+    assert said.code == 1
+    assert "farm.toml:1: not valid TOML" in said.out
 
 
 @pytest.fixture(autouse=True)
