@@ -15,7 +15,7 @@ from orchestrator.build.engine import make_all, survey_all
 from orchestrator.build.kit import Kit, Wanted
 from orchestrator.build.modes import ResolvedMode
 from orchestrator.build.recipes import Made, Target
-from orchestrator.build.workshop import Workshop
+from orchestrator.build.workshop import GC_LOCK, Workshop
 from orchestrator.domain.artifact import Artifact, ArtifactKind, Digest, Provenance
 from orchestrator.domain.device import DeviceType
 from orchestrator.domain.errors import BuildError, DigestMismatch
@@ -24,6 +24,7 @@ from orchestrator.domain.order import BuildStep
 from orchestrator.domain.runtime_source import RuntimeSource
 from orchestrator.domain.workload import Case, CheckerKind, Grant, Workload
 from orchestrator.files.expected import read_digest
+from orchestrator.locks import share_lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,16 @@ class Builder:
         Raises:
             DiskFull: the farm has no room for what was made.
         """
+        # `farm gc --cache` has it alone: from the look-up till all is in the farm nothing may go.
+        with share_lock(self._cache / GC_LOCK):
+            return self._build(cells, progress, stop)
+
+    def _build(
+        self,
+        cells: Sequence[CellPlan],
+        progress: Callable[[BuildStep], None],
+        stop: threading.Event,
+    ) -> Mapping[str, CellArtifacts | BuildError]:
         kit = self._kit(progress, stop)
         possible = _possible(cells)
         wanted = {cell.key: _wanted(kit, cell) for cell in possible}
@@ -198,7 +209,9 @@ class _Shelf:
         known = self._closures.get(id(made))
         if known is None:
             known = {made.provenance.key: made.provenance}
-            for _, digest in made.sources:
+            for path, digest in made.sources:
+                if not self.workshop.blobs.has(digest.sha256):  # `farm gc` may take a source
+                    self.workshop.blobs.put_file(Path(path), expect=digest)
                 self.blobs.take(self.workshop.blobs, digest)
             for part in made.parts:
                 known.update(self.closure(part))

@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -123,6 +124,23 @@ def test_events_of_a_good_attempt(built: Built, tmp_path: Path) -> None:
     assert ended["monotonic_ns"] > begun["monotonic_ns"]
     assert attempt.events[0] == begun
     assert attempt.events[-1] == ended
+
+
+@pytest.mark.parametrize("fault", ["text", "loader"])
+def test_a_program_the_kernel_refuses_is_told_apart(tmp_path: Path, fault: str) -> None:
+    """It was not loaded, which is its own fault; one that is not there was never started."""
+    good = native.build(CONDUCT, MODES["native"], Arch.X86_64)
+    program, arguments = tmp_path / "program", ["exit", "0"]
+    program.write_text("no program at all" if fault == "text" else "#!/gone/loader\n")
+    program.chmod(0o755)
+    unfit = replace(good, program=program)
+    ended = measure(unfit, tmp_path, *arguments).one("end")
+    assert ended["stage"] == "load"
+    assert ended["message"].startswith("cannot start the program: ")
+    other = tmp_path / "other"
+    other.mkdir()
+    gone = replace(good, program=tmp_path / "gone")
+    assert measure(gone, other, *arguments).one("end")["stage"] == "start"
 
 
 def test_exit_code_ends_the_attempt(built: Built, tmp_path: Path) -> None:
