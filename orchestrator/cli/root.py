@@ -76,5 +76,11 @@ def run(arguments: list[str]) -> int:
     """
     for argument in arguments:
         _refuse_undecodable(argument)
-    code = get_command(app).main(arguments, prog_name="farm", standalone_mode=False)
+    command = get_command(app)
+    try:
+        # Not by its ``main``, which ends the process itself where a reader has left.
+        with command.make_context("farm", arguments) as context:
+            code = command.invoke(context)
+    except typer.Exit as end:
+        code = end.exit_code
     return code if isinstance(code, int) else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ FAST, NATIVE = Mode(Runtime.FAST), Mode(Runtime.NATIVE)
 #: What cell 1 printed: bytes that are no text, and some that command a terminal.
 PRINTED = b"result \xff\x00\x1b[2J\r\n\xe8\xa1\x8c"
 COMPLAINED = b"warning: \x1b]0;owned\x07 slow\n"
+#: What the runs were ordered with.
+_ORDER = json.dumps({"order": "matrix", "path": "/matrix.yaml", "text": "name: first"})
 LOCAL, EMU = make.device("local"), make.emulated("emu-aarch64")
 
 
@@ -35,11 +38,15 @@ def measured_farm(folder: Path) -> Path:
         rig = Rig(store, LOCAL, EMU)
         _first(rig, blobs)
         rig.moment = 1e6
-        rig.order(make.plan(make.cell(make.case(make.workload("gemm")), FAST, LOCAL), name="wait"))
+        rig.order(
+            make.plan(
+                make.cell(make.case(make.workload("gemm")), FAST, LOCAL), name="wait", text=_ORDER
+            )
+        )
         with rig.transaction() as t:
             for device in store.devices():
                 t.move_device(device.device.name, type(device.state).OFFLINE)
-        rig.order(make.plan(make.cell(), name="building"), ready=False)
+        rig.order(make.plan(make.cell(), name="building", text=_ORDER), ready=False)
     finally:
         store.close()
     return folder
@@ -54,6 +61,7 @@ def _first(rig: Rig, blobs: Blobs) -> None:
             make.cell(noop, NATIVE, EMU),
             make.cell(noop, FAST, EMU, impossible="no SIMD there"),
             name="first",
+            text=_ORDER,
         )
     )
     told: dict[int, dict[str, Any]] = {
