@@ -16,7 +16,7 @@ from pathlib import Path
 from google.protobuf.message import DecodeError
 
 from agent.backoff import Backoff
-from agent.check import check_outputs
+from agent.check import check_outputs, check_stderr
 from agent.collect import collect
 from agent.desk import Desk, Stopped
 from agent.errors import (
@@ -261,6 +261,8 @@ class Attempts:
             wanted = order.check.expected
             expected = self._cache.path(wanted) if wanted else None
             verdict = check_outputs(place, order.check, expected, outputs, left)
+        if verdict.outcome is Outcome.SUCCEEDED and order.stderr is not None:
+            verdict = check_stderr(place, self._cache.path(order.stderr), len(outputs))
         finding = Finding(
             ref=order.ref,
             verdict=self._blame_full_disk(verdict, events),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -66,6 +67,29 @@ def check_outputs(
         told = f"the output could not be checked: {why}"
         return Verdict(Outcome.INFRASTRUCTURE_FAILED, told)
     return verdict
+
+
+def check_stderr(place: AttemptFolder, expected: Path, repeats: int) -> Verdict:
+    """Hold what all repeats printed to standard error, one after another, against the right text.
+
+    Args:
+        place: the attempt.
+        expected: what each repeat must print.
+        repeats: how many there were, warmups included.
+    """
+    try:
+        wanted = expected.read_bytes()
+        with place.stderr.open("rb") as got:
+            for index in range(repeats):
+                # The last repeat takes what is left, so that nothing too much is overlooked.
+                part = got.read(len(wanted) if index + 1 < repeats else -1)
+                if part != wanted:
+                    told = first_difference(BytesIO(part), BytesIO(wanted))
+                    return Verdict(Outcome.WRONG_OUTPUT, f"stderr of repeat {index} {told}")
+    except OSError as error:
+        told = f"stderr could not be checked: {error.strerror}"
+        return Verdict(Outcome.INFRASTRUCTURE_FAILED, told)
+    return Verdict(Outcome.SUCCEEDED)
 
 
 def _judged(

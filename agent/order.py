@@ -60,7 +60,7 @@ class StagedFile:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """A folder the program may use, relative to its working folder."""
+    """A folder the program may use, relative to its working folder; no parts: that one itself."""
 
     parts: tuple[str, ...]
     files: tuple[StagedFile, ...]
@@ -122,6 +122,8 @@ class Order:
     check: Check | None = None
     #: Files the program leaves in its working folder, by their parts.
     outputs: tuple[tuple[str, ...], ...] = ()
+    #: What each repeat must print to standard error; None: anything.
+    stderr: Blob | None = None
 
     @property
     def repeats_agree(self) -> bool:
@@ -137,6 +139,7 @@ class Order:
         found += [self.stdin] if self.stdin else []
         found += [file.blob for directory in self.directories for file in directory.files]
         found += [self.check.expected] if self.check and self.check.expected else []
+        found += [self.stderr] if self.stderr else []
         return tuple(dict.fromkeys(found))
 
 
@@ -200,6 +203,7 @@ def read_order(wire: pb.Assignment) -> Order:
         limits=_limits(wire.limits),
         check=_check(wire.checker, outputs) if wire.HasField("checker") else None,
         outputs=outputs,
+        stderr=_blob(wire.stderr, "expected stderr") if wire.HasField("stderr") else None,
     )
 
 
@@ -228,7 +232,7 @@ def _directory(wire: pb.GrantedDirectory) -> Directory:
         StagedFile(check_path(file.path), _blob(file.digest, file.path), file.executable)
         for file in wire.files
     )
-    return Directory(check_path(wire.guest), files)
+    return Directory(() if wire.guest == "." else check_path(wire.guest), files)
 
 
 def _limits(wire: pb.Limits) -> Limits:

@@ -33,6 +33,8 @@ def inputs(built: CellArtifacts) -> Iterator[tuple[str, Digest]]:
         yield "stdin", built.stdin
     if built.expected is not None:
         yield "expected", built.expected
+    if built.expected_stderr is not None:
+        yield "expected_stderr", built.expected_stderr
     for guest, files in built.directories:
         for file in files:
             yield f"{guest}/{file.path}", file.digest
@@ -54,6 +56,7 @@ def _assignment(cell: CellPlan, built: CellArtifacts) -> pb.Assignment:
         limits=_limits(workload.limits, cell.timeout_s),
         checker=_checker(cell.case, built),
         outputs=[cell.case.fill(path) for path in workload.outputs],
+        stderr=None if built.expected_stderr is None else _digest(built.expected_stderr),
     )
 
 

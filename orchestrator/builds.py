@@ -162,6 +162,6 @@ def record_built(t: Transaction, built: Built) -> None:
 
 def _artifacts(made: CellArtifacts) -> Iterator[Artifact]:
     for role, digest in inputs(made):
-        kind = ArtifactKind.EXPECTED if role == "expected" else ArtifactKind.INPUT
+        kind = ArtifactKind.EXPECTED if role.startswith("expected") else ArtifactKind.INPUT
         yield Artifact(digest, kind, role)
     yield from (made.runner, made.program)

@@ -106,7 +106,8 @@ def _refuse_private(spec: MatrixSpec, private: Path) -> None:
     """
     for grant in (grant for case in spec.cases for grant in case.workload.grants):
         host = grant.host.resolve()
-        if host.is_relative_to(private) or private.is_relative_to(host):
+        is_deep = grant.names is None
+        if host.is_relative_to(private) or (is_deep and private.is_relative_to(host)):
             raise UsageError(
                 f"{grant.host} holds the farm's own data, its keys included: grant a folder"
                 " beside it"

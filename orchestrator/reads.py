@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from orchestrator.doctor import Finding
@@ -17,6 +18,8 @@ from orchestrator.domain.order import BuildProgress
 from orchestrator.domain.run import CellResult, Run
 from orchestrator.domain.workload import Workload
 from orchestrator.explanations import Explanation
+from orchestrator.files.wasm import read_proposals
+from orchestrator.files.wasmtypes import Proposal
 from orchestrator.results.stats import summarize
 from orchestrator.store.base import AttemptRecord
 
@@ -310,6 +313,7 @@ def workload_document(workload: Workload) -> Document:
         "folder": str(workload.folder),
         "sources": list(workload.sources),
         "program": None if program is None else str(program),
+        "proposals": None if workload.module is None else proposals(workload.module),
         "parameters": {
             p.name: {"default": p.default, "values": list(p.values)} for p in workload.parameters
         },
@@ -321,6 +325,16 @@ def workload_document(workload: Workload) -> Document:
         "output": workload.checker and asdict(workload.checker),
         "limits": asdict(workload.limits),
     }
+
+
+def proposals(module: Path) -> list[str]:
+    """Name what a module needs beyond WebAssembly 1.0.
+
+    Raises:
+        WorkloadFileError: it cannot be read.
+    """
+    needed = read_proposals(module)
+    return [one.value for one in Proposal if one in needed]
 
 
 def build_document(progress: BuildProgress) -> Document:

@@ -54,6 +54,8 @@ class CellArtifacts:
     provenance: tuple[Provenance, ...]
     #: The digest the output must have, where only that is known.
     expected_sha256: str = ""
+    #: What stderr must be; None: anything is right.
+    expected_stderr: Digest | None = None
 
 
 class Builder:
@@ -198,7 +200,7 @@ class _Shelf:
     workshop: Workshop
     blobs: Blobs
     _closures: dict[int, dict[str, Provenance]] = field(default_factory=dict)
-    _grants: dict[Path, tuple[StagedFile, ...]] = field(default_factory=dict)
+    _grants: dict[Grant, tuple[StagedFile, ...]] = field(default_factory=dict)
 
     def take(self, made: Made) -> None:
         """Put a product into the farm's blobs."""
@@ -236,16 +238,16 @@ class _Shelf:
             raise BuildError(f"{path} is being written to; try again when it is done") from error
 
     def folder(self, grant: Grant) -> tuple[str, tuple[StagedFile, ...]]:
-        """Every file of a granted folder, read once per build."""
-        files = self._grants.get(grant.host)
+        """The files of a granted folder, read once per build."""
+        files = self._grants.get(grant)
         if files is None:
             if not grant.host.is_dir():
                 raise BuildError(f"{grant.host} is no folder; it was to be granted")
-            files = self._grants[grant.host] = tuple(
+            files = self._grants[grant] = tuple(
                 StagedFile(
                     name, self.file(grant.host / name), os.access(grant.host / name, os.X_OK)
                 )
-                for name in files_below(grant.host)
+                for name in (files_below(grant.host) if grant.names is None else grant.names)
             )
         return (grant.guest, files)
 
@@ -333,6 +335,9 @@ def _artifacts(
         directories=tuple(shelf.folder(grant) for grant in workload.grants),
         provenance=tuple(edges.values()),
         expected_sha256=expected_sha256,
+        expected_stderr=(
+            None if workload.expected_stderr is None else shelf.file(workload.expected_stderr)
+        ),
     )
 
 

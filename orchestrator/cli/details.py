@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from orchestrator.cli import words
 from orchestrator.cli.tables import Column, Table, outcome, pairs_table, place, plain_table
@@ -14,7 +15,7 @@ from orchestrator.domain.matrix import CellPlan
 from orchestrator.domain.run import CellResult
 from orchestrator.domain.workload import Workload
 from orchestrator.explanations import Explanation
-from orchestrator.reads import quartiles, takers
+from orchestrator.reads import proposals, quartiles, takers
 from orchestrator.store.base import AttemptRecord
 
 
@@ -193,6 +194,7 @@ def workload_table(workload: Workload) -> Table:
             ("about", workload.description),
             ("folder", str(workload.folder)),
             ("sources", ", ".join(workload.sources) or str(program)),
+            *([("needs", needs(workload.module))] if workload.module is not None else []),
             ("parameters", parameters(workload) or words.NOTHING),
             ("arguments", " ".join(workload.arguments) or words.NOTHING),
             ("kernels", "; ".join(kernels) or words.NOTHING),
@@ -203,6 +205,11 @@ def workload_table(workload: Workload) -> Table:
             ("output limit", words.size(workload.limits.output_bytes)),
         )
     )
+
+
+def needs(module: Path) -> str:
+    """Write what a module needs of its runtime: ``WebAssembly 1.0, bulk-memory, simd``."""
+    return ", ".join(["WebAssembly 1.0", *proposals(module)])
 
 
 def parameters(workload: Workload) -> str:

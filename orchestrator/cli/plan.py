@@ -11,6 +11,7 @@ from orchestrator.domain.runtime_source import PINNED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from orchestrator.domain.matrix import Plan
     from orchestrator.domain.order import BuildStep
@@ -64,7 +65,7 @@ def plan(
     from dataclasses import asdict
 
     from orchestrator.builds import open_builder
-    from orchestrator.cli.details import plan_table
+    from orchestrator.cli.details import needs, plan_table
     from orchestrator.foundation import open_orders
     from orchestrator.reads import order_document, plan_document
 
@@ -90,6 +91,8 @@ def plan(
         return
     view.table(plan_table(found.cells, devices))
     _show_build(steps)
+    for module in modules(found):
+        view.note(f"{module.name} needs {needs(module)}")
     for name, tree in used.items():
         view.note(f"runtime source {name}: {tree.description}")
     ordered = order_document(found.spec.text)
@@ -112,6 +115,12 @@ def used_sources(plan: Plan, sources: Mapping[str, RuntimeSource]) -> dict[str, 
     """Answer the runtime sources that a plan's modes name; the pinned one needs no word."""
     named = {cell.mode.runtime_source for cell in plan.cells} - {PINNED}
     return {name: source for name, source in sources.items() if name in named}
+
+
+def modules(plan: Plan) -> list[Path]:
+    """Answer the ready modules of a plan, each once."""
+    workloads = (cell.case.workload for cell in plan.cells)
+    return list(dict.fromkeys(one.module for one in workloads if one.module is not None))
 
 
 def plan_line(plan: Plan) -> str:

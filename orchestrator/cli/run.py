@@ -71,6 +71,7 @@ def run(
         repeats=repeats,
     )
     begin = _beginning(target, resume, given)
+    _tell_suite(target)
     config = session.this_farm(farm)
     if detach:
         _submit(farm, begin, as_json)
@@ -89,6 +90,15 @@ def _beginning(target: Path | None, resume: int | None, given: Given) -> Callabl
         return lambda farm: _resumed(farm, resume)
     order = order_of(target, given)
     return lambda farm: farm.submit(order)
+
+
+def _tell_suite(target: Path | None) -> None:
+    """Say of a benchmark what nobody asked for: what lies beside it is used."""
+    from orchestrator.files.sightglass import told_of
+
+    told = told_of(target) if target is not None else ""
+    if told:
+        view.note(told)
 
 
 def _resumed(farm: Farm, run_id: int) -> int:

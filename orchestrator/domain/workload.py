@@ -41,8 +41,10 @@ class Grant:
     """A folder of the user's that the program may use; a fresh copy per attempt."""
 
     host: Path
-    #: Relative to the program's working folder.
+    #: Relative to the program's working folder; ``.``: that folder itself.
     guest: str
+    #: Files right in it; None: all below it.
+    names: tuple[str, ...] | None = None
 
 
 class CheckerKind(StrEnum):
@@ -103,6 +105,8 @@ class Workload:
     outputs: tuple[str, ...] = ()
     #: None: any output is right.
     checker: Checker | None = None
+    #: What each repeat must print to stderr, byte for byte; None: anything is right.
+    expected_stderr: Path | None = None
     limits: Limits = Limits()
 
 

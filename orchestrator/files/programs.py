@@ -22,6 +22,7 @@ from orchestrator.files.given import (
 )
 from orchestrator.files.modefile import parse_mode
 from orchestrator.files.schema import MEMORY_BYTES, MOST, MOST_S, OUTPUT_BYTES
+from orchestrator.files.sightglass import with_suite
 from orchestrator.files.spelling import next_step
 from orchestrator.files.wasm import read_proposals
 from orchestrator.files.wasmtypes import Proposal
@@ -51,7 +52,7 @@ def program_workload(order: ProgramOrder) -> Workload:
     _check_given(order)
     if order.flags and not found.sources:
         raise UsageError(f"--cflag {order.flags[0]}: only C files are compiled: leave it out")
-    return Workload(
+    workload = Workload(
         name=found.name,
         description=f"{order.path.name}, a program of the user's",
         folder=found.folder,
@@ -67,6 +68,7 @@ def program_workload(order: ProgramOrder) -> Workload:
         outputs=tuple(map(_literal, order.outputs)),
         limits=_limits(order),
     )
+    return with_suite(workload)
 
 
 def _literal(text: str) -> str:

@@ -41,6 +41,7 @@ from orchestrator.files.schema import (
     texts,
 )
 from orchestrator.files.schema import whole as whole_number
+from orchestrator.files.sightglass import with_suite
 from orchestrator.files.spelling import next_step
 from orchestrator.files.wasm import read_module
 from orchestrator.files.wasmcheck import check_runnable
@@ -209,7 +210,7 @@ def read_workload(folder: Path) -> Workload:
         check_runnable(read_module(workload.module))
     if workload.program is not None:
         elf_arch(workload.program)
-    return workload
+    return with_suite(workload)
 
 
 def _check_kind(document: Document, folder: Path) -> None:

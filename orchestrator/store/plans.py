@@ -136,6 +136,7 @@ def _definition(workload: Workload) -> dict[str, Any]:
         "flags": workload.flags,
         "outputs": workload.outputs,
         "checker": workload.checker and asdict(workload.checker),
+        "expected_stderr": workload.expected_stderr and workload.expected_stderr.name,
         "limits": asdict(workload.limits),
     }
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.check import beyond_tolerance, check_outputs, first_difference
+from agent.check import beyond_tolerance, check_outputs, check_stderr, first_difference
 from agent.collect import Collected, collect
 from agent.order import Blob, Check, CheckKind
 from agent.outcome import Verdict
@@ -219,3 +219,34 @@ def test_a_working_folder_that_is_gone_or_a_link_holds_no_files(tmp_path: Path) 
     (tmp_path / "a").write_text("not the program's")
     place.work.symlink_to(tmp_path)
     assert collect(place, (("a",),), 0).files == ()
+
+
+@pytest.mark.parametrize(
+    ("printed", "told"),
+    [
+        (b"note\nnote\n", ""),
+        (b"note\n", "stderr of repeat 1 differs at byte 0, line 1: its end, expected 'note'"),
+        (b"nope\nnote\n", "stderr of repeat 0 differs at byte 2, line 1: 'nope', expected 'note'"),
+        (
+            b"note\nnote\nmore",
+            "stderr of repeat 1 differs at byte 5, line 2: 'more', expected its end",
+        ),
+    ],
+)
+def test_stderr_is_judged_repeat_by_repeat(
+    place: AttemptFolder, tmp_path: Path, printed: bytes, told: str
+) -> None:
+    """All repeats write to one file: each must have written the whole text, and none more."""
+    (tmp_path / "expected").write_bytes(b"note\n")
+    place.stderr.write_bytes(printed)
+    outcome = Outcome.WRONG_OUTPUT if told else Outcome.SUCCEEDED
+    assert check_stderr(place, tmp_path / "expected", 2) == Verdict(outcome, told)
+
+
+def test_stderr_that_cannot_be_read_is_the_farms_failure(
+    place: AttemptFolder, tmp_path: Path
+) -> None:
+    """Nothing is called right that nobody looked at."""
+    assert check_stderr(place, tmp_path / "gone", 1) == Verdict(
+        Outcome.INFRASTRUCTURE_FAILED, "stderr could not be checked: No such file or directory"
+    )

@@ -214,7 +214,7 @@ class GrantedDirectory(_message.Message):
     GUEST_FIELD_NUMBER: _builtins.int
     FILES_FIELD_NUMBER: _builtins.int
     guest: _builtins.str
-    """relative to the program's working folder"""
+    """relative to the program's working folder; ".": that folder itself"""
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___StagedFile]: ...
     def __init__(
@@ -373,6 +373,7 @@ class Assignment(_message.Message):
     LIMITS_FIELD_NUMBER: _builtins.int
     CHECKER_FIELD_NUMBER: _builtins.int
     OUTPUTS_FIELD_NUMBER: _builtins.int
+    STDERR_FIELD_NUMBER: _builtins.int
     kind: Global___ProgramKind.ValueType
     program_name: _builtins.str
     """argv[0]"""
@@ -404,6 +405,10 @@ class Assignment(_message.Message):
     def outputs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """files the program leaves, relative to its working folder"""
 
+    @_builtins.property
+    def stderr(self) -> Global___Digest:
+        """what each repeat must print to stderr, byte for byte; absent: anything is right"""
+
     def __init__(
         self,
         *,
@@ -421,10 +426,11 @@ class Assignment(_message.Message):
         limits: Global___Limits | None = ...,
         checker: Global___Checker | None = ...,
         outputs: _abc.Iterable[_builtins.str] | None = ...,
+        stderr: Global___Digest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "checker", b"checker", "limits", b"limits", "program", b"program", "runner", b"runner", "stdin", b"stdin"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "checker", b"checker", "limits", b"limits", "program", b"program", "runner", b"runner", "stderr", b"stderr", "stdin", b"stdin"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "attempt", b"attempt", "checker", b"checker", "directories", b"directories", "environment", b"environment", "kind", b"kind", "limits", b"limits", "outputs", b"outputs", "program", b"program", "program_name", b"program_name", "repeats", b"repeats", "runner", b"runner", "stdin", b"stdin", "warmups", b"warmups"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "attempt", b"attempt", "checker", b"checker", "directories", b"directories", "environment", b"environment", "kind", b"kind", "limits", b"limits", "outputs", b"outputs", "program", b"program", "program_name", b"program_name", "repeats", b"repeats", "runner", b"runner", "stderr", b"stderr", "stdin", b"stdin", "warmups", b"warmups"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
