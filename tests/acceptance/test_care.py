@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import Said, farm, started
+from tests.support.databases import bare_database
 
 pytestmark = [pytest.mark.toolchain, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -108,6 +109,35 @@ def test_a_farm_is_kept_while_it_measures(home: Path, tmp_path: Path) -> None:
             " WHERE reason = 'the farm was restored from a backup')"
         ).fetchall() or [(0,)]
     assert lowest > 1_000_000_000
+
+
+def test_a_farm_moves_between_databases(home: Path, tmp_path: Path) -> None:
+    """From a file to a server and back: equal results, nothing wrong, and it measures on."""
+    served, back = tmp_path / "served", tmp_path / "back"
+    assert farm("db", "backup", "a.tar.zst", cwd=home).code == 0
+    first = home / "a.tar.zst"
+    first.rename(tmp_path / "a.tar.zst")
+    with bare_database("postgresql", tmp_path) as url:
+        order = ("db", "restore", tmp_path / "a.tar.zst", served, "--database", url)
+        said = farm(*order, cwd=tmp_path)
+        assert said.code == 0, said.err
+        assert results(served) == results(home)
+        said = farm("db", "check", "--deep", cwd=served)
+        assert (said.code, said.out) == (0, "nothing wrong was found\n"), said
+        shutil.copy(home / "kept.yaml", served)
+        assert farm("run", "kept.yaml", cwd=served).code == 0
+        said = farm(
+            "db", "restore", tmp_path / "a.tar.zst", "again", "--database", url, cwd=tmp_path
+        )
+        assert said.code != 0
+        assert len(said.err.splitlines()) == 1
+        assert not (tmp_path / "again").exists()
+        assert farm("db", "backup", tmp_path / "b.tar", cwd=served).code == 0
+        assert farm("db", "restore", tmp_path / "b.tar", back, cwd=tmp_path).code == 0
+        assert results(back) == results(served)
+    assert farm("db", "check", cwd=back).out == "nothing wrong was found\n"
+    assert farm("run", "--resume", "1", cwd=back).code == 2
+    assert 'database = "sqlite:///data/farm.db"' in (back / "farm.toml").read_text()
 
 
 def test_a_folder_outside_the_farm_comes_along(tmp_path: Path) -> None:
