@@ -50,7 +50,13 @@ MISTAKES = {
     "runs": "farm: Missing command; see: farm runs --help",
     "runs show": "farm: Missing argument 'RUN'; see: farm runs show --help",
     "results list --bogus": "farm: No such option: --bogus; see: farm results list --help",
-    "run": "farm: name a matrix (.yaml), a program (.wasm, .c, ELF) or --resume",
+    "run": "farm: name a matrix (.yaml), a program (.wasm, .c, ELF, folder) or --resume",
+    "run x.c --memory 1X": "farm: --memory '1X': write a whole number of bytes, or 64K, 256M, 2G",
+    "run x.c --output-bytes 0": (
+        "farm: --output-bytes '0': write a size above 0, and below an exabyte"
+    ),
+    "results files 99": "farm: cell 99 has no attempt; see: farm results list",
+    "workloads new a --from gone.c": None,
     "run x.yaml --mode native": (
         "farm: a matrix takes --set only, such as --set repeats=3; the other options and"
         " arguments are for a program"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import stat
@@ -21,6 +22,7 @@ from orchestrator.domain.errors import (
     StateError,
 )
 from orchestrator.domain.order import MatrixOrder, ProgramOrder, RunProgress, SelectionOrder
+from orchestrator.domain.workload import Limits
 from orchestrator.rpc.control import SOCKET_FOLDER, SOCKET_NAME, serve_control
 from orchestrator.service import Farm
 from orchestrator.store.base import ResultFilter
@@ -183,6 +185,11 @@ def test_a_program_of_the_users_own_is_measured(asked: Asked) -> None:
         devices=("local",),
         repeats=2,
         timeout_s=1.5,
+        sources=(source,),
+        outputs=("left.txt", "{x}"),
+        memory_bytes=1 << 20,
+        output_bytes=7,
+        flags=("-DX=1",),
     )
     run_id = asked.farm.submit(order)
     asked.wait_for_state(run_id, RunState.QUEUED)
@@ -190,11 +197,26 @@ def test_a_program_of_the_users_own_is_measured(asked: Asked) -> None:
     assert dict(result.case) == {
         "arguments": "-x '{'",
         "environment": "A=b",
+        "flags": "-DX=1",
         "stdin": "tiny.c",
     }
-    assert asked.rig.farm.orders.recall(asked.rig.store.run_spec(run_id)).cells[0].mode.label == (
-        "native"
-    )
+    cell = asked.rig.farm.orders.recall(asked.rig.store.run_spec(run_id)).cells[0]
+    workload = cell.case.workload
+    assert cell.mode.label == "native"
+    assert (workload.sources, workload.flags) == (("tiny.c",), ("-DX=1",))
+    assert [cell.case.fill(output) for output in workload.outputs] == ["left.txt", "{x}"]
+    assert workload.limits == Limits(1.5, 1 << 20, 7)
+
+
+def test_a_run_of_an_earlier_version_is_understood(asked: Asked) -> None:
+    """Its order knows nothing of what a program may be given since."""
+    source = asked.rig.folder / "workloads" / "tiny" / "tiny.c"
+    run_id = asked.farm.submit(ProgramOrder(source))
+    kept = json.loads(asked.rig.store.run_spec(run_id))
+    for name in ("sources", "outputs", "memory_bytes", "output_bytes", "flags"):
+        del kept[name]
+    plan = asked.rig.farm.orders.recall(json.dumps(kept))
+    assert plan.cells[0].case.workload.sources == ("tiny.c",)
 
 
 def test_a_wrong_file_is_named_with_its_line(asked: Asked) -> None:

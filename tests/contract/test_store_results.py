@@ -120,6 +120,22 @@ def test_samples_come_back_bit_by_bit(store: Store) -> None:
     assert store.samples(99) == []
 
 
+def test_files_an_attempt_left_come_back(store: Store) -> None:
+    """By path with digest and size, a failure's too; the same bytes may have two names."""
+    rig = Rig(store)
+    rig.order(make.plan(make.cell(counts=Counts(attempts=2))))
+    files = {"out/b.bin": make.digest("b"), "a.txt": make.digest("a"), "ä c": make.digest("a")}
+    for outcome in (Outcome.SUCCEEDED, Outcome.WRONG_OUTPUT):
+        rig.grant()
+        told = replace(make.finished(rig.granted()[0], outcome=outcome), files=files)
+        with rig.transaction() as t:
+            t.accept(told, retries=0, now=rig.now())
+            t.accept(told, retries=0, now=rig.now())
+    found = [attempt.finished for attempt in store.attempts(1)]
+    assert [one and one.files for one in found] == [files, files]
+    assert {digest.sha256 for digest in files.values()} <= store.referenced_blobs()
+
+
 def test_numbers_that_are_none_do_not_stop_a_report(store: Store) -> None:
     """Not a number, no values, only warmups: kept raw, summed up as nothing."""
     rig = Rig(store)

@@ -388,6 +388,30 @@ def test_logs_are_named_by_their_report(served: Served, agent: AgentsStub) -> No
     assert list((served.folder / "uploads").iterdir()) == []
 
 
+def test_files_are_named_by_their_report(served: Served, agent: AgentsStub) -> None:
+    """Any number of them becomes blobs, each once; a path that leads out is refused."""
+    ref = _granted(served, agent)
+    left = {"a.txt": b"one\n", "out/b": b"two\n", "c": b"one\n"}
+    report = pb.Report.FromString(_report(ref))
+    for path, data in left.items():
+        assert agent.Upload(_upload(ref, data, pb.UPLOAD_KIND_FILE), timeout=SOON_S).complete
+        report.files.add(path=path, digest=wire_digest(data))
+    for path in ("../up", "/etc/passwd", "a//b", "", "a\0b", "x" * 3000):
+        bad = pb.Report.FromString(report.SerializeToString())
+        bad.files.add(path=path, digest=wire_digest(b"one\n"))
+        code, _ = _refused(lambda bad=bad: agent.Upload(_upload(ref, bad.SerializeToString())))
+        assert code is grpc.StatusCode.INVALID_ARGUMENT
+    agent.Upload(_upload(ref, report.SerializeToString()), timeout=SOON_S)
+    (attempt,) = served.desk.store.attempts(1)
+    assert attempt.finished is not None
+    kept = {
+        path: served.blobs.path(digest.sha256).read_bytes()
+        for path, digest in attempt.finished.files.items()
+    }
+    assert kept == left
+    assert list((served.folder / "uploads").iterdir()) == []
+
+
 def test_an_upload_is_resumed_after_repeats_and_gaps(served: Served, agent: AgentsStub) -> None:
     """Each answer says where to go on."""
     ref = _granted(served, agent)
