@@ -75,7 +75,8 @@ def _why(
         case CellState.WAITING:
             return (*nobody, _build(known))
         case CellState.READY:
-            waiting = waits.get(cell.cell_id, (f"its run is {known.run.state}",))
+            # The cell was read first, and no longer waits where its slot is gone.
+            waiting = waits.get(cell.cell_id, ("a device has just taken it; ask again",))
             return (*nobody, *waiting, *_before(attempts))
         case CellState.LEASED:
             return (*nobody, *_measuring(attempts))

@@ -91,6 +91,7 @@ LEASE = HeldLease(1, "other", "here", 1, LeaseState.HELD, make.NOW)
             ("local takes run 2, 2/1/local, block 0 first",),
         ),
         (situation(statuses=[status("other")]), ("no device local is declared",)),
+        (situation(slots=[]), ("a device has just taken it; ask again",)),
         (
             situation(
                 attempts={
