@@ -86,6 +86,9 @@ def _check_parts(
         )
     if expected is not None and not expected.is_file():
         raise UsageError(f"no file {expected} for --expect: check the path")
+    if expected is not None and _beside(workload):
+        judged = ", ".join(path.name for path in _beside(workload))
+        raise UsageError(f"--expect: {order.path.name} is judged by {judged}: leave --expect out")
     secret = private.resolve()
     for grant in workload.grants:
         host = grant.host.resolve()
@@ -120,14 +123,23 @@ def _fill(made: Path, workload: Workload, expected: Path | None) -> None:
         _copy(workload.stdin, made / _stdin_name(workload.stdin))
     for grant in workload.grants:
         (made / grant.guest).mkdir(parents=True, exist_ok=True)
-        for file in files_below(grant.host):
+        for file in files_below(grant.host) if grant.names is None else grant.names:
             _copy(grant.host / file, made / grant.guest / file)
+    for judged in _beside(workload):
+        _copy(judged, made / judged.name)
     if expected is not None:
         _copy(expected, made / _EXPECTED)
     text = workload_text(made.name, workload, judged=expected is not None)
     if os.path.lexists(made / FILE_NAME):
         raise UsageError(f"a folder that is granted would hide {FILE_NAME}: give it another name")
     (made / FILE_NAME).write_text(text)
+
+
+def _beside(workload: Workload) -> list[Path]:
+    """Name what a benchmark of a suite is judged by; it is found there again by its name."""
+    checker = workload.checker
+    stdout = None if checker is None else Case(workload, ()).expected_path(checker, "")
+    return [path for path in (stdout, workload.expected_stderr) if path is not None]
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -200,10 +212,12 @@ def workload_text(name: str, workload: Workload, *, judged: bool) -> str:
         lines.append(f"environment: {{{', '.join(pairs)}}}")
     if workload.stdin is not None:
         lines.append(f"stdin: {_quoted(_stdin_name(workload.stdin))}")
-    lines += _listed("inputs", [grant.guest for grant in workload.grants])
+    lines += _listed("inputs", [one.guest for one in workload.grants if one.names is None])
     lines += _listed("outputs", workload.outputs)
     if judged:
         lines.append(f"output: {{exact: {_EXPECTED}}}")
+    elif _beside(workload):
+        lines.append("# It is judged by what lies beside it, by the naming of its suite.")
     else:
         lines.append(f"# output: {{exact: {_EXPECTED}}}  # without it any output is right")
     return "\n".join([*lines, *_limit_lines(workload.limits)]) + "\n"

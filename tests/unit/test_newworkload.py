@@ -14,7 +14,7 @@ from orchestrator.files.newworkload import new_workload
 from orchestrator.files.workloads import read_workload
 from tests.support.elffiles import elf
 from tests.support.files import complaint
-from tests.support.wasmfiles import module
+from tests.support.wasmfiles import function_import, module
 
 Make = Callable[..., Path]
 
@@ -98,6 +98,25 @@ def test_a_ready_program_is_copied(make: Make, tmp_path: Path, program: str) -> 
     assert (found.module or found.program) == found.folder / program
     assert found.checker is None
     assert found.limits == Limits()
+
+
+def test_a_benchmark_keeps_what_lies_beside_it(make: Make, tmp_path: Path) -> None:
+    """Input and right output are found in the new folder as they were in the old one."""
+    suite = tmp_path / "suite"
+    suite.mkdir()
+    mark = function_import("bench", "start")
+    (suite / "b.wasm").write_bytes(module(mark))
+    for name in ("default.input", "b.stdout.expected", "default.stderr.expected"):
+        (suite / name).write_text(name)
+    folder = make("bench", ProgramOrder(suite))
+    found = read_workload(folder)
+    assert found.grants == (Grant(folder, ".", ("default.input",)),)
+    assert found.checker == Checker(CheckerKind.EXACT, "b.stdout.expected")
+    assert found.expected_stderr == folder / "default.stderr.expected"
+    assert complaint(lambda: make("new", ProgramOrder(suite), tmp_path / "right.txt")) == (
+        "--expect: suite is judged by b.stdout.expected, default.stderr.expected: leave --expect"
+        " out"
+    )
 
 
 @pytest.mark.parametrize(
