@@ -16,9 +16,11 @@ JsonOption = Annotated[
 ]
 LimitOption = Annotated[
     int | None,
-    typer.Option("--limit", min=0, help="Rows at most, 0: all; default: 100, with --json all."),
+    typer.Option(
+        "--limit", metavar="N", min=0, help="Rows at most, 0: all; default: 100, with --json all."
+    ),
 ]
-OffsetOption = Annotated[int, typer.Option("--offset", min=0, help="Rows to skip.")]
+OffsetOption = Annotated[int, typer.Option("--offset", metavar="N", min=0, help="Rows to skip.")]
 
 RunArgument = Annotated[int, typer.Argument(metavar="RUN", help="Its number.")]
 

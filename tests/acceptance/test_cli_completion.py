@@ -108,7 +108,7 @@ def shell(name: str, script: str, home: Path) -> str:
     """Run a script in a real shell that finds ``farm``."""
     program = shutil.which(name)
     if program is None:
-        pytest.skip(f"{name} is not installed; bring it with: scripts/setup --tests")
+        pytest.skip(f"{name} is not installed; bring it with: apt-get install {name}")
     flags = {"bash": ["--norc", "--noprofile"], "zsh": ["-f"], "fish": ["--no-config"]}[name]
     path = f"{FARM.parent}:{os.environ['PATH']}"
     done = subprocess.run(

@@ -47,7 +47,7 @@ def parse(command: Any, arguments: list[str], words: str) -> None:
 @pytest.mark.parametrize(("command", "line"), EXAMPLES, ids=[line for _, line in EXAMPLES])
 def test_an_example_is_real(command: str, line: str) -> None:
     """It calls the command it stands with, in words that command takes."""
-    called = re.fullmatch(r'(?:eval "\$\()?(farm[^>)]*?)(?:\)")?(?: > \S+)?', line)
+    called = re.fullmatch(r'(?:eval "\$\()?(farm[^<>)]*?)(?:\)")?(?: [<>] \S+)?', line)
     assert called, line
     words = shlex.split(called[1])
     assert words.pop(0) == "farm"
