@@ -24,6 +24,7 @@ from orchestrator.care.archive import (
 )
 from orchestrator.config import BUILTIN_WORKLOADS, OWN_WORKLOADS, FarmConfig
 from orchestrator.domain.artifact import Digest
+from orchestrator.domain.errors import UsageError
 from orchestrator.foundation import trust_folder
 from orchestrator.store.transfer import Rows, snapshot
 from orchestrator.version import farm_version
@@ -74,6 +75,7 @@ def back_up(config: FarmConfig, target: Path, now: datetime, say: Say) -> Packed
         OSError: a file of the farm cannot be read; nothing is left behind.
     """
     compression(target)
+    _refuse_inside(config, target)
     counted = _Counted()
     with (
         new_file(target) as out,
@@ -95,6 +97,14 @@ def back_up(config: FarmConfig, target: Path, now: datetime, say: Say) -> Packed
         target.stat().st_size,
         tuple(counted.absent),
     )
+
+
+def _refuse_inside(config: FarmConfig, target: Path) -> None:
+    """Keep a backup from holding itself, and the next one from holding this."""
+    own = (trust_folder(config), config.folder / OWN_WORKLOADS, *further_workloads(config))
+    for folder in own:
+        if target.resolve().is_relative_to(folder.resolve()):
+            raise UsageError(f"{target} lies in a folder that is backed up: choose another place")
 
 
 def manifest(

@@ -37,6 +37,7 @@ from orchestrator.config import (
 from orchestrator.domain.artifact import Digest
 from orchestrator.domain.errors import ConfigError, SchemaMismatch, StateError, UsageError
 from orchestrator.locks import hold_lock
+from orchestrator.store.address import is_postgresql
 from orchestrator.store.schema import HEAD
 from orchestrator.store.transfer import Chunk, fill
 
@@ -63,7 +64,8 @@ def restore(source: Path, folder: Path, database: str | None, now: datetime) -> 
     Args:
         source: the backup.
         folder: where; not there yet, or empty.
-        database: its database's address; None: a SQLite file in its data folder.
+        database: the address of an empty PostgreSQL database; None: a SQLite file in its data
+            folder.
         now: the time.
 
     Raises:
@@ -73,6 +75,11 @@ def restore(source: Path, folder: Path, database: str | None, now: datetime) -> 
     """
     folder = folder.absolute()
     _refuse_used(folder)
+    if database is not None and not is_postgresql(database):
+        raise UsageError(
+            "--database takes postgresql://USER@HOST:PORT/NAME; without it the farm gets a SQLite"
+            " file of its own"
+        )
     with full_disk(folder.parent), _staging(folder) as stage:
         found = _Unpacked(source, stage, now)
         restored = found.unpack(database)

@@ -47,7 +47,7 @@ def restore(
     database: Annotated[
         str | None,
         typer.Option(
-            "--database", metavar="URL", help="Of an empty database; default: SQLite in DIR."
+            "--database", metavar="URL", help="An empty PostgreSQL one; default: SQLite in DIR."
         ),
     ] = None,
 ) -> None:

@@ -184,6 +184,12 @@ def test_what_cannot_be_kept_or_brought_back_is_refused(home: Path, tmp_path: Pa
     assert refused(farm("db", "restore", "gone.tar", "new", cwd=tmp_path)) == (
         "farm: gone.tar: cannot be read (No such file or directory): name a backup"
     )
+    inside = home / "workloads" / "b.tar"
+    assert refused(farm("db", "backup", inside, cwd=home)) == (
+        f"farm: {inside} lies in a folder that is backed up: choose another place"
+    )
+    order = ("db", "restore", file, "new", "--database", "sqlite:///x.db")
+    assert "--database takes postgresql://" in refused(farm(*order, cwd=tmp_path))
     (tmp_path / "cut.tar.gz").write_bytes(before[: len(before) // 2])
     (tmp_path / "text.tar").write_bytes(b"hello" * 1000)
     (tmp_path / "empty.tar").touch()
@@ -244,7 +250,10 @@ def test_a_backup_with_something_else_in_it_makes_no_farm(home: Path, tmp_path: 
     assert (said.code, said.out) == (3, "")
     assert "made by a newer farm" in said.complaint
     assert sorted(os.listdir(tmp_path)) == ["other.tar", "whole.tar"]
+    # What a killed restore left is cleared away by the next one.
+    (tmp_path / ".new.restoring" / "data").mkdir(parents=True)
     assert attempt(whole).code == 0
+    assert sorted(os.listdir(tmp_path)) == ["new", "other.tar", "whole.tar"]
 
 
 def test_a_full_disk_leaves_nothing_of_a_backup(home: Path, tmp_path: Path) -> None:
