@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -399,7 +400,8 @@ def test_files_are_named_by_their_report(served: Served, agent: AgentsStub) -> N
     for path in ("../up", "/etc/passwd", "a//b", "", "a\0b", "x" * 3000):
         bad = pb.Report.FromString(report.SerializeToString())
         bad.files.add(path=path, digest=wire_digest(b"one\n"))
-        code, _ = _refused(lambda bad=bad: agent.Upload(_upload(ref, bad.SerializeToString())))
+        request = _upload(ref, bad.SerializeToString())
+        code, _ = _refused(partial(agent.Upload, request))
         assert code is grpc.StatusCode.INVALID_ARGUMENT
     agent.Upload(_upload(ref, report.SerializeToString()), timeout=SOON_S)
     (attempt,) = served.desk.store.attempts(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,7 @@ def test_options_of_the_other_kind_are_refused() -> None:
         Given(warmups=0),
         Given(flags=("-g",)),
     ):
-        said = complaint(lambda given=given: order_of(Path("m.yaml"), given))
+        said = complaint(partial(order_of, Path("m.yaml"), given))
         assert said.startswith("a matrix takes --set only")
     said = complaint(lambda: order_of(Path("p.c"), Given(overrides=("a=1",))))
     assert said.startswith("--set is for a matrix")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -144,16 +145,13 @@ def test_what_cannot_be_made_leaves_nothing(
 
 def test_nothing_is_written_over(make: Make, tmp_path: Path) -> None:
     """A folder, a file or a link of that name stays as it is."""
-    for name, act in {
-        "folder": lambda path: path.mkdir(),
-        "file": lambda path: path.touch(),
-        "link": lambda path: path.symlink_to("nowhere"),
-    }.items():
-        path = tmp_path / "workloads" / name
-        path.parent.mkdir(exist_ok=True)
-        act(path)
-        order = ProgramOrder(tmp_path / "main.c")
-        assert complaint(lambda name=name, order=order: make(name, order), tmp_path) == (
+    root = tmp_path / "workloads"
+    (root / "folder").mkdir(parents=True)
+    (root / "file").touch()
+    (root / "link").symlink_to("nowhere")
+    order = ProgramOrder(tmp_path / "main.c")
+    for name in ("folder", "file", "link"):
+        assert complaint(partial(make, name, order), tmp_path) == (
             f"DIR/workloads/{name} is there already: choose another name"
         )
     assert sorted(path.name for path in (tmp_path / "workloads").iterdir()) == [
@@ -175,7 +173,7 @@ def test_what_must_not_be_copied_is_refused(make: Make, tmp_path: Path) -> None:
         (clash, "DIR/lib/a.h and another file would be one: rename one of them"),
         (done, "DIR/workloads/done has a workload.yaml: copy the folder, and write its new name"),
     ):
-        assert complaint(lambda which=which: make("new", which), tmp_path).startswith(told)
+        assert complaint(partial(make, "new", which), tmp_path).startswith(told)
     assert complaint(lambda: make("new", order, tmp_path / "gone"), tmp_path) == (
         "no file DIR/gone for --expect: check the path"
     )
