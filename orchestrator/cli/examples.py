@@ -132,10 +132,11 @@ NOTES: Mapping[str, Notes] = {
         ("farm workloads new sum --from sum.c -- 1 2 3", "Of a C file, with its arguments."),
         ("farm workloads new tool --from tool.wasm --dir ./data::data", "Of a module."),
     ),
-    "db downgrade": _notes(
-        ("farm db downgrade --yes", "One step back, for the version of farm before this one."),
-    ),
     "db upgrade": _notes(("farm db upgrade", "After a new version of farm, with none running.")),
+    "db downgrade": _notes(
+        ("farm db downgrade", "Say what going one schema back would lose."),
+        ("farm db downgrade --yes", "Do it, for the farm version before this one."),
+    ),
     "db check": _notes(
         ("farm db check", "Look for rows and blobs that cannot be."),
         ("farm db check --deep", "And read every blob."),
@@ -145,6 +146,15 @@ NOTES: Mapping[str, Notes] = {
     ),
     "db restore": _notes(
         ("farm db restore ~/farm.tar.zst ~/my-farm", "Make a farm of it elsewhere."),
+    ),
+    "sql": _notes(
+        (
+            "farm sql 'SELECT workload, mode, execute_s FROM result WHERE run_id = 1'",
+            "Ask the view of results.",
+        ),
+        ("farm sql --views", "What the views hold, column by column."),
+        ("farm sql --file report.sql --csv > report.csv", "Any number of rows, for a sheet."),
+        ("farm sql --timeout 300 --json --file long.sql", "Give a long one five minutes."),
     ),
     "gc": _notes(
         ("farm gc --dry-run", "What would go."),

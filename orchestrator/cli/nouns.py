@@ -39,6 +39,7 @@ NOUNS: tuple[Noun, ...] = (
     Noun("runs", "List, show, cancel and retry runs, and read what they printed.", LOOK),
     Noun("explain", "Why a cell waits, or how it ended.", LOOK),
     Noun("results", "The numbers: of all cells, or of one with all its attempts.", LOOK),
+    Noun("sql", "Ask the database in SQL, read-only.", LOOK),
     Noun("devices", "The devices, their state and facts.", LOOK),
     Noun("workloads", "What can be run.", LOOK),
     Noun("db", "Care for the database: keep, restore, check, upgrade."),

@@ -101,6 +101,16 @@ def document(content: Any) -> None:
     print(file=out)
 
 
+def documents(items: Iterable[Any]) -> None:
+    """Write one JSON list to stdout, an item a line, as they come."""
+    out = _out()
+    before = "[\n"
+    for item in items:
+        out.write(f"{before}{json.dumps(item, ensure_ascii=False)}")
+        before = ",\n"
+    print("[]" if before == "[\n" else "\n]", file=out)
+
+
 def records(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Write CSV to stdout, its names first (RFC 4180, but lines end as this system's do)."""
     writer = csv.writer(_out(), lineterminator="\n")

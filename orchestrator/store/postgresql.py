@@ -11,6 +11,9 @@ lost has lost the lock too, so nobody writes as orchestrator without holding it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from itertools import chain
 from typing import Any
 
 import psycopg
@@ -21,11 +24,13 @@ from sqlalchemy.pool import NullPool
 
 from orchestrator.domain.errors import (
     ConfigError,
+    FarmError,
     SchemaMismatch,
     StoreError,
     StoreUnavailable,
 )
 from orchestrator.store.address import complaint_of, shown
+from orchestrator.store.queries import refused, too_slow, wrong
 from orchestrator.store.transactions import begin_with
 
 #: Advisory locks are numbers per database; these are "farm" in ASCII, and what they are for.
@@ -41,6 +46,8 @@ WRITE = f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({_W
 #: 14 is what the oldest supported Ubuntu and newer Debians ship; older ones get no fixes any more.
 OLDEST = 14
 _CONNECT_TIMEOUT_S = 10
+#: Rows of an answer that are fetched together.
+_AT_ONCE = 500
 #: Seconds after which either side notices that the other one is gone: 30 + 3 * 10.
 _KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 
@@ -159,6 +166,59 @@ def _hold_farm(session: psycopg.Connection[Any], name: str) -> None:
     if row is None or not row[0]:
         msg = f"{name}: another orchestrator serves this database; stop it first"
         raise StoreUnavailable(msg)
+
+
+@contextmanager
+def asked(
+    url: str, statement: str, timeout_s: float
+) -> Iterator[tuple[Sequence[str], Iterator[Sequence[Any]]]]:
+    """Ask what a person wrote, in a transaction that cannot write.
+
+    Args:
+        url: the database's address.
+        statement: one statement; the server refuses two.
+        timeout_s: seconds until it is stopped; 0: never.
+
+    Raises:
+        UsageError: the statement is wrong, would write, or took too long.
+        StoreUnavailable: the server is away or refuses.
+    """
+    name = shown(url)
+    try:
+        with closing(connect(settings_of(url), name)) as session:
+            session.execute("SET timezone = 'UTC'")
+            session.execute(READ)
+            limit = f"{round(timeout_s * 1e3)}ms"
+            session.execute("SELECT set_config('statement_timeout', %s, true)", [limit])
+            yield _answer(session, statement)
+    except psycopg.Error as error:
+        raise _refusal(name, statement, timeout_s, error) from error
+
+
+def _answer(
+    session: psycopg.Connection[Any], statement: str
+) -> tuple[Sequence[str], Iterator[Sequence[Any]]]:
+    cursor = session.cursor()
+    rows = cursor.stream(statement.encode(), size=_AT_ONCE)
+    for first in rows:
+        return [column.name for column in cursor.description or ()], chain([first], rows)
+    # Without a row nothing says what its columns would have been.
+    session.pgconn.prepare(b"", statement.encode())
+    shape = session.pgconn.describe_prepared(b"")
+    names = [(shape.fname(place) or b"").decode() for place in range(shape.nfields)]
+    return names, iter(())
+
+
+def _refusal(name: str, statement: str, timeout_s: float, error: psycopg.Error) -> FarmError:
+    state, place = error.sqlstate or "", error.diag.statement_position
+    if state == "57014" and timeout_s:
+        return too_slow(timeout_s)
+    if state == "25006":
+        return refused()
+    if state[:2] in {"22", "42", "0A", "21"} and state != "42501":
+        said = error.diag.message_primary or _line(error)
+        return wrong(statement, said, int(place) - 1 if place else None)
+    return complaint(name, error) or wrong(statement, _line(error))
 
 
 def complaint(name: str, error: psycopg.Error) -> StoreError | None:

@@ -4,7 +4,7 @@ They hold standard SQL, the same on SQLite and PostgreSQL. A chain down to the s
 and flags of one artifact::
 
     WITH RECURSIVE chain(sha256, depth) AS (
-        SELECT '<sha256 of an artifact>', 0
+        SELECT CAST('<sha256 of an artifact>' AS VARCHAR(64)), 0
         UNION
         SELECT made.ingredient_sha256, depth + 1
         FROM chain JOIN made ON made.product_sha256 = chain.sha256
@@ -15,6 +15,9 @@ and flags of one artifact::
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 #: One row per attempt, rejected ones included. ``runner_*_ns`` are stamps since that boot.
 ATTEMPT = """
@@ -76,3 +79,89 @@ LEFT JOIN artifacts i ON i.id = e.parent_id
 """
 
 VIEWS = {"attempt": ATTEMPT, "made": MADE, "result": RESULT}
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a view is, for people."""
+
+    about: str
+    #: Each column, in the view's order.
+    columns: Mapping[str, str]
+
+
+DESCRIPTIONS: Mapping[str, Description] = {
+    "result": Description(
+        "one row per cell of every run",
+        {
+            "run_id": "the run",
+            "cell_id": "the cell, as `farm results show` takes it",
+            "workload": "its workload's name",
+            "parameters": "the parameters it was run with, JSON",
+            "mode": "how it ran, such as wamr-aot+kernels",
+            "device": "where it was ordered to run; empty: on any device of its type",
+            "device_type": "the type of that device",
+            "arch": "x86_64, aarch64 or armv7",
+            "emulated": "whether an emulator ran it: then its times mean nothing",
+            "state": "waiting, ready, leased, done, failed, cancelled or impossible",
+            "outcome": "succeeded, or what went wrong; empty until it is settled",
+            "reason": "why it is as it is, in words",
+            "attempts": "attempts that were accepted, one per block",
+            "execute_s": "median over attempts of each one's median time, seconds;"
+            " empty unless the cell succeeded",
+            "valid": "1: nothing speaks against its attempts, 0: something does; empty: none yet",
+            "artifact": "sha256 of the program that ran",
+            "runtime": "sha256 of the runner that ran it",
+        },
+    ),
+    "attempt": Description(
+        "one row per attempt, rejected ones included",
+        {
+            "attempt_id": "the attempt",
+            "run_id": "its run",
+            "cell_id": "its cell",
+            "block": "which of the cell's blocks it was for, from 0",
+            "workload": "its workload's name",
+            "mode": "how it ran",
+            "device": "where it ran",
+            "machine": "the hardware that device sits on",
+            "shared": "whether other work was allowed on the machine meanwhile",
+            "emulator": "the emulator that ran it; empty: none",
+            "fence": "the number of the device's lease it ran under, which only grows",
+            "sequence": "its place under that lease, from 1",
+            "state": "granted, staging, running, reported, accepted or rejected",
+            "outcome": "how it ended; empty until it is reported",
+            "reason": "why, in words",
+            "valid": "whether nothing speaks against its numbers",
+            "exit_code": "its program's exit code",
+            "signal": "the signal that ended it",
+            "trap": "what the runtime trapped on",
+            "region": "what its times cover: bench or main",
+            "boot_id": "the device's boot during which it ran",
+            "runner_started_ns": "when its runner began, nanoseconds since that boot",
+            "runner_ended_ns": "when its runner ended, nanoseconds since that boot",
+            "granted_at": "when it was granted, by the orchestrator's clock, UTC",
+            "started_at": "when it began, by the device's clock, UTC",
+            "ended_at": "when it ended, by the device's clock, UTC",
+            "adopted": "whether a restarted agent took it over while it ran",
+        },
+    ),
+    "made": Description(
+        "one row per ingredient of every product; a product without ingredients has one row",
+        {
+            "product_sha256": "the product's digest",
+            "product": "its name",
+            "kind": "what it is: wasm, aot, native, object, archive, runner ..",
+            "arch": "the architecture it is for; empty: any",
+            "tool": "what made it, with its version",
+            "tool_sha256": "the tool's digest",
+            "argv": "the tool's arguments, JSON",
+            "wall_s": "how long it took, seconds",
+            "made_at": "when, UTC",
+            "role": "what the ingredient is to it: source, header, module ..",
+            "ingredient": "the ingredient's name",
+            "ingredient_sha256": "its digest: look that up as product_sha256 for the next step",
+            "ingredient_bytes": "its size, bytes",
+        },
+    ),
+}

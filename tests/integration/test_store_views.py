@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -16,25 +15,32 @@ from orchestrator.domain.artifact import ArtifactKind
 from orchestrator.domain.matrix import Counts
 from orchestrator.store import views
 from orchestrator.store.base import Store
+from orchestrator.store.queries import asked
 from orchestrator.store.sql import open_store
 from protos.states import Outcome
 from tests.support import factories as make
-from tests.support.databases import sqlite_database
+from tests.support.databases import DATABASES
 from tests.support.storing import PROGRAM, RUNNER, Rig
 
 
+@pytest.fixture(params=sorted(DATABASES))
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Give a fresh database of each kind."""
+    with DATABASES[request.param](tmp_path) as address:
+        yield address
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """Give a store on ``farm.db`` of the test's folder."""
-    with sqlite_database(tmp_path) as url, closing(open_store(url)) as opened:
+def store(url: str) -> Iterator[Store]:
+    """Give its store."""
+    with closing(open_store(url)) as opened:
         yield opened
 
 
-def ask(folder: Path, query: str) -> list[dict[str, Any]]:
+def ask(url: str, query: str) -> list[dict[str, Any]]:
     """Ask the database as a person would."""
-    with closing(sqlite3.connect(folder / "farm.db")) as connection:
-        connection.row_factory = sqlite3.Row
-        return [dict(row) for row in connection.execute(query)]
+    with asked(url, query, 30.0) as answer:
+        return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
 
 
 @pytest.mark.parametrize(
@@ -42,7 +48,7 @@ def ask(folder: Path, query: str) -> list[dict[str, Any]]:
     [((1.0,), 1.0), ((1.0, 4.0), 2.5), ((9.0, 1.0, 2.0), 2.0), ((1.0, 9.0, 2.0, 3.0), 2.5)],
 )
 def test_a_result_is_a_row_with_its_median(
-    store: Store, tmp_path: Path, medians: tuple[float, ...], expected: float
+    store: Store, url: str, medians: tuple[float, ...], expected: float
 ) -> None:
     """The median over attempts of each one's median, odd or even in number."""
     rig = Rig(store)
@@ -52,27 +58,27 @@ def test_a_result_is_a_row_with_its_median(
         told = make.finished(rig.granted()[0], measured=make.samples((99.0, value)))
         with rig.transaction() as t:
             t.accept(told, retries=0, now=rig.now())
-    (row,) = ask(tmp_path, "SELECT * FROM result")
+    (row,) = ask(url, "SELECT * FROM result")
     assert (row["execute_s"], row["attempts"], row["valid"]) == (expected, len(medians), 1)
     assert (row["artifact"], row["runtime"]) == (PROGRAM.digest.sha256, RUNNER.digest.sha256)
 
 
-def test_a_failed_result_has_no_time(store: Store, tmp_path: Path) -> None:
+def test_a_failed_result_has_no_time(store: Store, url: str) -> None:
     """Though a block before the failing one had one."""
     rig = Rig(store)
     rig.order(make.plan(make.cell(counts=Counts(attempts=2))))
     rig.measure()
     rig.measure(Outcome.WRONG_OUTPUT)
-    (row,) = ask(tmp_path, "SELECT outcome, execute_s FROM result")
+    (row,) = ask(url, "SELECT outcome, execute_s FROM result")
     assert row == {"outcome": "wrong_output", "execute_s": None}
 
 
-def test_attempts_show_the_runners_stamps(store: Store, tmp_path: Path) -> None:
+def test_attempts_show_the_runners_stamps(store: Store, url: str) -> None:
     """With machine and boot: enough to say whether two overlapped."""
     rig = Rig(store)
     rig.order()
     rig.measure()
-    (row,) = ask(tmp_path, "SELECT * FROM attempt")
+    (row,) = ask(url, "SELECT * FROM attempt")
     told = make.finished()
     assert (row["machine"], row["boot_id"]) == ("local", told.boot_id)
     assert (row["runner_started_ns"], row["runner_ended_ns"]) == (
@@ -81,7 +87,7 @@ def test_attempts_show_the_runners_stamps(store: Store, tmp_path: Path) -> None:
     )
 
 
-def test_the_written_query_follows_provenance(store: Store, tmp_path: Path) -> None:
+def test_the_written_query_follows_provenance(store: Store, url: str) -> None:
     """The one in the views' own documentation, down to sources, tools and flags."""
     source = make.artifact("gemm.c", ArtifactKind.SOURCE)
     module = make.artifact("gemm.wasm", ArtifactKind.WASM)
@@ -96,14 +102,14 @@ def test_the_written_query_follows_provenance(store: Store, tmp_path: Path) -> N
     found = re.search(r"    (WITH RECURSIVE.*?;)", views.__doc__ or "", re.DOTALL)
     assert found is not None
     query = found.group(1).replace("<sha256 of an artifact>", compiled.digest.sha256)
-    chain = [(row["product"], row["tool"], row["ingredient"]) for row in ask(tmp_path, query)]
+    chain = [(row["product"], row["tool"], row["ingredient"]) for row in ask(url, query)]
     assert chain == [
         ("gemm.aot", "farm-aotc 1", "gemm.wasm"),
         ("gemm.wasm", "zig cc 0.15.2", "gemm.c"),
     ]
 
 
-def test_only_comparable_numbers_share_a_series(store: Store, tmp_path: Path) -> None:
+def test_only_comparable_numbers_share_a_series(store: Store, url: str) -> None:
     """Another program is another point of the line; other facts, input or region another line."""
     rig = Rig(store)
     data = make.artifact("data.bin", ArtifactKind.INPUT)
@@ -123,10 +129,10 @@ def test_only_comparable_numbers_share_a_series(store: Store, tmp_path: Path) ->
         told = replace(make.finished(rig.granted()[0]), region=region)
         with rig.transaction() as t:
             t.accept(told, retries=0, now=rig.now())
-    rows = ask(tmp_path, "SELECT series_id FROM attempts ORDER BY id")
+    rows = ask(url, "SELECT series_id FROM attempts ORDER BY id")
     assert [row["series_id"] for row in rows] == [1, 1, 2, 3, 4]
     points = ask(
-        tmp_path,
+        url,
         "SELECT DISTINCT attempt_id, variant_id FROM attempt_metrics WHERE series_id = 1",
     )
     assert [(row["attempt_id"], row["variant_id"]) for row in points] == [(1, 1), (2, 2)]
