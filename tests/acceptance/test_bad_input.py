@@ -38,6 +38,16 @@ def _home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "rockets.wasm": module(function_import("env", "launch_rockets")),
         "library.wasm": module(exports=(export("run"),)),
         "cut.wasm": good[:-3],
+        "component.wasm": b"\0asm\x0d\0\x01\0",
+        "reactor.wasm": module(exports=(export("_initialize"), export("memory", 2))),
+        "blind.wasm": module(
+            function_import("wasi_snapshot_preview1", "fd_write"), exports=(export("_start"),)
+        ),
+        "web.wasm": module(function_import("a", "b")),
+        "preview2.wasm": module(function_import("wasi:io/poll@0.2.0", "poll")),
+        "threads.wasm": module(body=b"\xfe\x03\0"),
+        "giant.wasm": module(memory=b"\0\x80\x80\x04"),
+        "strange.wasm": module(body=b"\xc7"),
         "empty.wasm": b"",
         "text.wasm": b"(module)",
         "empty.yaml": b"",
@@ -73,7 +83,36 @@ MISTAKES = {
         "HOME/library.wasm: exports no function _start: build it as a program with main, not as"
         " a library"
     ),
-    "cut.wasm": "HOME/cut.wasm: truncated or damaged at byte 35 of 36: build or copy it again",
+    "cut.wasm": "HOME/cut.wasm: truncated or damaged at byte 52 of 53: build or copy it again",
+    "component.wasm": (
+        "HOME/component.wasm: a component (WASI preview 2), not a core module: build a core module"
+        " (wasm32-wasip1)"
+    ),
+    "reactor.wasm": (
+        "HOME/reactor.wasm: a reactor, which has _initialize and no _start: build it as a command,"
+        " with main and without -mexec-model=reactor"
+    ),
+    "blind.wasm": ("HOME/blind.wasm: exports no memory, which WASI needs: export it as 'memory'"),
+    "web.wasm": (
+        "HOME/web.wasm: imports function a.b, which does not exist here: made by Emscripten for"
+        " JavaScript; build with -sSTANDALONE_WASM"
+    ),
+    "preview2.wasm": (
+        "HOME/preview2.wasm: imports function wasi:io/poll@0.2.0.poll, which does not exist here:"
+        " made for WASI preview 2; build for preview 1 (wasm32-wasip1)"
+    ),
+    "threads.wasm": (
+        "no device can take any of its cells: threads.wasm needs threads, which no mode has: build"
+        " it for one thread (wasm32-wasip1, without -pthread)"
+    ),
+    "giant.wasm": (
+        "no device can take any of its cells: giant.wasm begins with 4096 MiB of memory, and its"
+        " limit is 1024 MiB: raise limits.memory_bytes in a workload.yaml"
+    ),
+    "strange.wasm": (
+        "HOME/strange.wasm: unknown instruction 0xc7 at byte 55: the file is damaged, or of a"
+        " proposal that no mode here has"
+    ),
     "empty.wasm": "HOME/empty.wasm: the file is empty: build or copy it again",
     "text.wasm": (
         "HOME/text.wasm: not a WebAssembly module: name a .wasm file, a C file or an ELF"
