@@ -237,10 +237,25 @@ def link(
     kind: ArtifactKind,
     file_name: str,
     flags: Sequence[str] = (),
+    base: Product | None = None,
 ) -> Target:
-    """A program, static where it is native."""
+    """A program, static where it is native.
+
+    Args:
+        zig: the compiler.
+        objects: what is linked.
+        platform: what for.
+        name: for people.
+        kind: what the program is.
+        file_name: its file's.
+        flags: further arguments.
+        base: an archive that comes before all else and whole, so that it lies the same in all
+            programs that have it, whatever else they hold.
+    """
     static = () if platform is WASM else ("-static",)
     words = [f"./{each.name}" for each in objects]
+    if base is not None:
+        words = ["-Wl,--whole-archive", f"./{base.name}", "-Wl,--no-whole-archive", *words]
     return Target(
         name=name,
         kind=kind,
@@ -254,7 +269,7 @@ def link(
                 ),
             ),
         ),
-        inputs=tuple(objects),
+        inputs=(*([base] if base is not None else []), *objects),
         file_name=file_name,
         after=(library(zig, platform),),
     )

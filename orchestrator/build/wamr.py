@@ -317,19 +317,18 @@ def _runner(
     cpu: str,
     kernels: tuple[tuple[str, str], ...],
 ) -> Target:
-    archives = (
-        Product("archive", "libfarm-runner.a", supervisor(tools, arch, interpreter)),
-        Product("archive", "libfarm-wamr.a", runtime(tools, arch, interpreter)),
-    )
+    ours = Product("archive", "libfarm-runner.a", supervisor(tools, arch, interpreter))
     objects = kernel_objects(tools.zig, kernels, arch, cpu, tools.native)
     named = [cpu, *(f"{function}={variant}" for function, variant in kernels)]
     return link(
         tools.zig,
-        [*objects, *archives],
+        [*objects, ours],
         PLATFORMS[arch],
         name=" ".join(
             ["farm-runner", interpreter, arch.value, *filter(None, named), *tools.source.words]
         ),
         kind=ArtifactKind.RUNNER,
         file_name="farm-runner",
+        # Where an interpreter's loop lies decides how fast it is.
+        base=Product("archive", "libfarm-wamr.a", runtime(tools, arch, interpreter)),
     )
