@@ -53,10 +53,12 @@ def program(file: Path, line: str) -> None:
     file.chmod(0o755)
 
 
-def set_up(checkout: Path, *path: Path) -> subprocess.CompletedProcess[str]:
+def set_up(
+    checkout: Path, *path: Path, arguments: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
     """Run the checkout's setup with nothing but these folders on PATH."""
     return subprocess.run(
-        [checkout / "scripts" / "setup"],
+        [checkout / "scripts" / "setup", *arguments],
         env={"PATH": ":".join(map(str, path)), "HOME": str(checkout)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -122,3 +124,24 @@ def test_a_machine_without_apt_is_told_what_to_look_for(checkout: Path, machine:
     done = set_up(checkout, machine)
     assert done.returncode == 2
     assert "no apt-get here; install what these Debian packages hold: cmake" in done.stderr
+
+
+def test_what_only_tests_need_is_asked_for_by_them_alone(checkout: Path, machine: Path) -> None:
+    """A server off the PATH counts; without one, --tests asks for it and plain setup does not."""
+    setup, servers = checkout / "scripts" / "setup", checkout / "servers"
+    setup.write_text(setup.read_text().replace("/usr/lib/postgresql", str(servers)))
+    (machine / "cmake").unlink()
+    assert asks_for(set_up(checkout, machine)) == "cmake"
+    assert asks_for(set_up(checkout, machine, arguments=("--tests",))) == "cmake postgresql"
+    (servers / "15" / "bin").mkdir(parents=True)
+    program(servers / "15" / "bin" / "postgres", "exit 0")
+    assert asks_for(set_up(checkout, machine, arguments=("--tests",))) == "cmake"
+
+
+def test_an_unknown_argument_is_refused(checkout: Path, machine: Path) -> None:
+    """Before anything is looked for."""
+    done = set_up(checkout, machine, arguments=("--test",))
+    assert (done.returncode, done.stderr) == (
+        2,
+        "scripts/setup: unknown argument --test; it takes --tests or nothing\n",
+    )
