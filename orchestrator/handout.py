@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from orchestrator.blobs import blob_place
+from orchestrator.blobs import blob_place, is_whole
 from orchestrator.domain.artifact import Digest
 from orchestrator.domain.errors import ArtifactMissing, DigestMismatch, DiskFull, UsageError
 from orchestrator.files.given import leads_out
@@ -38,6 +38,8 @@ def hand_out(files: Mapping[str, Digest], blobs: Path, folder: Path) -> None:
             raise UsageError(f"{path!r} leads out of the folder: it is not written")
         if os.path.lexists(folder / path):
             raise UsageError(f"{folder / path} is there already: choose another folder")
+    for digest in files.values():
+        _check(digest, blobs)
     with ExitStack() as undo:
         try:
             for path, digest in files.items():
@@ -59,26 +61,26 @@ def _place(target: Path, digest: Digest, blobs: Path, undo: ExitStack) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.parent / f".{secrets.token_hex(8)}.part"
     try:
-        _copy(digest, blobs, part)
+        _copy(blob_place(blobs, digest.sha256), part)
         os.link(part, target)
     finally:
         part.unlink(missing_ok=True)
     undo.callback(target.unlink, missing_ok=True)
 
 
-def _copy(digest: Digest, blobs: Path, part: Path) -> None:
-    hasher = hashlib.sha256()
-    try:
-        source = blob_place(blobs, digest.sha256).open("rb")
-    except FileNotFoundError:
-        raise ArtifactMissing(
-            f"the bytes of blob {digest.sha256[:12]} are gone: run the cell again"
-        ) from None
-    with source, part.open("xb") as file:
-        while chunk := source.read(_CHUNK_BYTES):
-            hasher.update(chunk)
-            file.write(chunk)
+def _copy(blob: Path, part: Path) -> None:
+    """Copy bytes, not the blob's own mode: the file is the user's to change."""
+    with blob.open("rb") as source, part.open("xb") as file:
+        shutil.copyfileobj(source, file, _CHUNK_BYTES)
         file.flush()
         os.fsync(file.fileno())
-    if hasher.hexdigest() != digest.sha256:
+
+
+def _check(digest: Digest, blobs: Path) -> None:
+    blob = blob_place(blobs, digest.sha256)
+    if not blob.is_file():
+        raise ArtifactMissing(
+            f"the bytes of blob {digest.sha256[:12]} are gone: run the cell again"
+        )
+    if not is_whole(blob, digest):
         raise DigestMismatch(f"blob {digest.sha256[:12]} is damaged: run the cell again")

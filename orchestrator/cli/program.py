@@ -155,6 +155,11 @@ def program_order(target: Path | None, given: Given) -> ProgramOrder:
     sources = tuple(source.absolute() for source in given.sources)
     if target is None and not sources:
         raise UsageError("name a matrix (.yaml), a program (.wasm, .c, ELF, folder) or --resume")
+    if target is not None and sources and not target.exists():
+        raise UsageError(
+            f"no file {target}: where arguments follow, name the program first, such as"
+            f" farm run {given.sources[0]} .. -- {target}"
+        )
     counts = {name: getattr(given, name) for name in ("attempts", "warmups", "repeats")}
     order = ProgramOrder(
         path=sources[0] if target is None else target.absolute(),

@@ -67,7 +67,11 @@ def find_program(path: Path, sources: Sequence[Path] = ()) -> Found:
 def _in_folder(folder: Path) -> Found:
     if (folder / FILE_NAME).exists():
         return Found(folder.name, folder, workload=read_workload(folder))
-    files = sorted(file for file in folder.iterdir() if file.is_file())
+    try:
+        files = sorted(file for file in folder.iterdir() if file.is_file())
+    except OSError as cause:
+        problem = f"cannot be read ({cause.strerror}): {_NAME_ONE}"
+        raise WorkloadFileError(problem, file=folder) from cause
     sources = [file for file in files if file.suffix == ".c"]
     modules = [file for file in files if file.suffix == ".wasm"]
     if sources and modules:
@@ -97,6 +101,9 @@ def _of_sources(name: str, files: Sequence[Path]) -> Found:
     """Take C files, wherever below one folder they lie."""
     paths = [os.path.abspath(file) for file in files]
     for path in paths:
+        shown = path.encode(errors="backslashreplace").decode()
+        if shown != path:
+            raise WorkloadFileError("its name is not UTF-8 text: rename it", file=shown)
         if program_kind(Path(path)) != "sources":
             raise WorkloadFileError("no C file (.c): --source takes only these", file=path)
     folder = os.path.commonpath([os.path.dirname(path) for path in paths])

@@ -38,6 +38,10 @@ def test_sources_alone_are_a_program() -> None:
     """The first gives its name."""
     order = program_order(None, Given(sources=(Path("/a.c"), Path("/b.c"))))
     assert (order.path, order.sources) == (Path("/a.c"), (Path("/a.c"), Path("/b.c")))
+    said = complaint(partial(program_order, Path("7"), Given(sources=(Path("a.c"),))))
+    assert said == (
+        "no file 7: where arguments follow, name the program first, such as farm run a.c .. -- 7"
+    )
 
 
 def test_options_of_the_other_kind_are_refused() -> None:

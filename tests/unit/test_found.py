@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,16 @@ def test_a_folder_that_could_mean_two_things_is_refused(folder: Path) -> None:
     )
     assert complaint(lambda: find_program(folder / "mixed"), folder) == (
         "DIR/mixed: C files and a.wasm are in it: name the .wasm, or each C file by --source"
+    )
+
+
+def test_a_folder_with_a_name_that_is_no_text_is_refused(folder: Path) -> None:
+    """No database and no wire could hold it; a link that leads nowhere is no file."""
+    (folder / "odd").mkdir()
+    (folder / "odd" / "gone.c").symlink_to("nowhere")
+    Path(os.fsdecode(os.fsencode(folder / "odd") + b"/a\xff.c")).touch()
+    assert complaint(lambda: find_program(folder / "odd"), folder) == (
+        "DIR/odd/a\\udcff.c: its name is not UTF-8 text: rename it"
     )
 
 

@@ -53,16 +53,25 @@ def test_nothing_is_written_over(blobs: Blobs, tmp_path: Path, name: str) -> Non
 
 
 def test_bytes_that_are_gone_or_damaged_are_told(blobs: Blobs, tmp_path: Path) -> None:
-    """And the files before them are taken back."""
+    """Before anything is written, a folder too."""
     files, folder = put(blobs), tmp_path / "got"
     place = blob_place(blobs.folder, files["out/b"].sha256)
     place.chmod(0o644)
     place.write_bytes(b"TWO")
     with pytest.raises(DigestMismatch, match="is damaged: run the cell again"):
         hand_out(files, blobs.folder, folder)
-    assert content(folder) == {}
+    assert not folder.exists()
     place.unlink()
     with pytest.raises(ArtifactMissing, match="are gone: run the cell again"):
+        hand_out(files, blobs.folder, folder)
+    assert not folder.exists()
+
+
+def test_what_cannot_be_written_takes_back_what_was(blobs: Blobs, tmp_path: Path) -> None:
+    """A file where a folder is needed: the files before it go again."""
+    folder = tmp_path / "got"
+    files = {"a": blobs.put_bytes(b"one"), "a/b": blobs.put_bytes(b"two")}
+    with pytest.raises(UsageError, match="choose another folder"):
         hand_out(files, blobs.folder, folder)
     assert content(folder) == {}
 
