@@ -47,7 +47,7 @@ class RunLife:
         orders: reads orders anew when a run is taken up again.
         clock: the time.
         activities: what the devices do now.
-        trouble: why nothing can be stored now; empty: it can.
+        trouble: why requests could not be stored of late; empty: all could.
     """
 
     reader: Store
@@ -193,7 +193,7 @@ class RunLife:
     def _running(self, run_id: int) -> tuple[str, ...]:
         trouble = self.trouble()
         # Devices ask and are told no: the run would stand still without a word.
-        stuck = (f"nothing can be stored: {trouble}",) if trouble else ()
+        stuck = (f"not everything can be stored: {trouble}",) if trouble else ()
         lines = tuple(self._line(one) for one in self.activities() if one.run_id == run_id)
         offline = (
             self._offline(run_id, status)

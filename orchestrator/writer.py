@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
@@ -21,6 +22,9 @@ Answer = TypeVar("Answer")
 #: Requests of one commit at most. Tried in facts.md: 64 grants a commit gave 8,800 a second, 16 ms
 #: at the 99th percentile.
 MOST_PER_COMMIT = 64
+#: A trouble is over when nothing failed for so long: an agent that was told no asks again within
+#: 15 s.
+QUIET_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +65,22 @@ class Writer:
 
     Args:
         store: the farm's memory; from ``start`` to ``stop`` only this thread writes it.
+        monotonic_s: the time since some moment.
     """
 
-    def __init__(self, store: Durable) -> None:
+    def __init__(self, store: Durable, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         self._store = store
+        self._monotonic_s = monotonic_s
         self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self._gate = threading.Lock()
         self._open = False
         self._trouble = ""
+        self._failed_s = 0.0
         self._thread = threading.Thread(target=self._serve, name="farm-store", daemon=True)
 
     @property
     def trouble(self) -> str:
-        """Why nothing can be stored now; empty: the last commit went well. Thread-safe."""
+        """Why requests could not be stored of late; empty: all could. Thread-safe."""
         return self._trouble
 
     def start(self) -> None:
@@ -151,13 +158,19 @@ class Writer:
             result.tell(failure)
 
     def _note(self, requests: int, failure: BaseException | None) -> None:
-        """Log a trouble when it begins and when it is over: agents ask again all the time."""
-        trouble = "" if failure is None else str(failure)
-        if trouble and trouble != self._trouble:
-            _log.warning("nothing of %d requests was stored: %s", requests, trouble)
-        elif self._trouble and not trouble:
+        """Log a trouble when it begins and when it is over.
+
+        On a disk with little left small commits go well and larger ones do not, turn by turn, and
+        agents ask again all the time.
+        """
+        now_s = self._monotonic_s()
+        if failure is not None:
+            if str(failure) != self._trouble:
+                _log.warning("nothing of %d requests was stored: %s", requests, failure)
+            self._trouble, self._failed_s = str(failure), now_s
+        elif self._trouble and now_s - self._failed_s > QUIET_S:
             _log.warning("requests are stored again")
-        self._trouble = trouble
+            self._trouble = ""
 
 
 def _attempt(transaction: Transaction, job: _Job[Any]) -> _Result:

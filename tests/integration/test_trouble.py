@@ -14,7 +14,7 @@ def test_who_follows_a_run_is_told_why_it_stands_still(tmp_path: Path) -> None:
     with living(tmp_path) as rig:
         run_id = rig.farm.submit(MatrixOrder(rig.matrix))
         wait_for(lambda: rig.farm.watch_run(run_id).state is RunState.QUEUED, "queued")
-        line = "nothing can be stored: no room left on its disk"
+        line = "not everything can be stored: no room left on its disk"
         assert line not in rig.farm.watch_run(run_id).running
         rig.farm.life.trouble = lambda: "no room left on its disk"
         assert rig.farm.watch_run(run_id).running[0] == line

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.domain.errors import NotFound, StoreUnavailable
 from orchestrator.store.base import Transaction
-from orchestrator.writer import MOST_PER_COMMIT, Writer
+from orchestrator.writer import MOST_PER_COMMIT, QUIET_S, Writer
 from protos.states import Health
 from tests.support.runtime import Brittle, Desk, open_desk
 
@@ -110,18 +110,26 @@ def test_a_full_disk_fails_all_of_its_commit(desk: Desk, disk: Brittle, writer: 
 
 
 def test_a_disk_that_stays_full_is_logged_once(
-    disk: Brittle, writer: Writer, caplog: pytest.LogCaptureFixture
+    disk: Brittle, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """When it begins and when it is over; between, whoever follows a run can ask."""
-    disk.full = True
+    """When it begins and when it is over, though small commits go well in between."""
+    now_s = [100.0]
+    writer = Writer(disk, lambda: now_s[0])
+    writer.start()
     for _ in range(3):
+        disk.full = True
         with pytest.raises(StoreUnavailable):
             writer.call(lambda _: None)
+        disk.full = False
+        writer.call(lambda _: None)
         assert writer.trouble == "no room left on its disk"
-    disk.full = False
+        now_s[0] += QUIET_S / 2
+    now_s[0] += QUIET_S
     for _ in range(2):
         writer.call(lambda _: None)
+        # The thread notes it before it tells whoever waits.
         assert writer.trouble == ""
+    writer.stop()
     assert [record.getMessage() for record in caplog.records] == [
         "nothing of 1 requests was stored: no room left on its disk",
         "requests are stored again",
