@@ -41,13 +41,18 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "COLUMNS": "160", **more}
 
 
-def farm(*arguments: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> Said:
+def farm(
+    *arguments: str | Path,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    stdin: str = "",
+) -> Said:
     """Run a command to its end."""
     done = subprocess.run(
         [FARM, *arguments],
         cwd=cwd,
         env=environment(**(env or {})),
-        stdin=subprocess.DEVNULL,
+        input=stdin,
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,
