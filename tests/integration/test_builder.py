@@ -17,7 +17,7 @@ from orchestrator.domain.device import Arch, DeviceType
 from orchestrator.domain.errors import BuildError
 from orchestrator.domain.matrix import BEST_KERNELS, CellPlan, Counts, Mode, Runtime
 from orchestrator.domain.runtime_source import PINNED, RuntimeSource
-from orchestrator.domain.workload import Case, Grant, Workload
+from orchestrator.domain.workload import Case, Checker, CheckerKind, Grant, Workload
 from tests.support.builds import Log, user_cache
 from tests.support.toynative import write_native, write_wamr
 
@@ -228,9 +228,11 @@ def test_input_output_and_granted_folders_become_blobs(rig: Rig) -> None:
     (data / "tool").chmod(0o755)
     (rig.folder / "input").write_text("in")
     hello = rig.workload(
-        stdin=rig.folder / "input", expected="{size}.txt", grants=(Grant(data, "data"),)
+        stdin=rig.folder / "input",
+        checker=Checker(CheckerKind.EXACT, "{size}.{arch}.txt"),
+        grants=(Grant(data, "data"),),
     )
-    (hello.folder / "small.txt").write_text("hello\n")
+    (hello.folder / "small.x86_64.txt").write_text("hello\n")
     made = rig.one(hello, FAST)
     assert made.stdin is not None
     assert made.expected is not None
@@ -242,9 +244,24 @@ def test_input_output_and_granted_folders_become_blobs(rig: Rig) -> None:
     assert all(rig.blobs.has(file.digest.sha256) for file in files)
 
 
+def test_a_digest_is_read_when_it_is_needed(rig: Rig) -> None:
+    """From the file it is in, or as it stands; what is no digest fails the cell."""
+    digest = "ab" * 32
+    hello = rig.workload(checker=Checker(CheckerKind.DIGEST, "sum"))
+    (hello.folder / "sum").write_text(f"{digest}  hello\n")
+    made = rig.one(hello, FAST)
+    assert (made.expected, made.expected_sha256) == (None, digest)
+    inline = dataclasses.replace(hello, checker=Checker(CheckerKind.DIGEST, digest))
+    assert rig.one(inline, FAST).expected_sha256 == digest
+    (hello.folder / "sum").write_text("none")
+    (result,) = rig.build([cell(hello, FAST)]).values()
+    assert isinstance(result, BuildError)
+    assert "sum holds no sha256" in result.message
+
+
 def test_missing_input_fails_the_cell(rig: Rig) -> None:
     """An input that is not there is named; nothing is raised."""
-    hello = rig.workload(expected="nowhere.txt")
+    hello = rig.workload(checker=Checker(CheckerKind.EXACT, "nowhere.txt"))
     (result,) = rig.build([cell(hello, FAST)]).values()
     assert isinstance(result, BuildError)
     assert "nowhere.txt is not there" in result.message
@@ -270,7 +287,7 @@ def test_survey_names_what_a_cell_would_have_made(rig: Rig) -> None:
 
 def test_what_is_missing_beside_targets_is_told_as_a_step(rig: Rig) -> None:
     """A missing input of two cells is one failed step, so that a build shows and counts it."""
-    hello = rig.workload(expected="nowhere.txt")
+    hello = rig.workload(checker=Checker(CheckerKind.EXACT, "nowhere.txt"))
     rig.build([cell(hello, FAST), cell(hello, CLASSIC)])
     failed = [step for step in rig.log.steps if step.state == "failed"]
     assert [step.name for step in failed] == ["hello wamr-fast pc"]
