@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 from orchestrator.build.modes import why_impossible
@@ -68,7 +69,7 @@ def open_orders(config: FarmConfig) -> Orders:
     return Orders(
         read_inventory(config.inventory),
         config.workloads,
-        why_impossible,
+        partial(why_impossible, sources=config.runtime_sources),
         config.data,
         tuple(config.runtime_sources),
     )

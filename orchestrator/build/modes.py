@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.build.proposals import SIMD_ARCHS, memory_misfit, proposal_misfit
+from orchestrator.build.proposals import (
+    SIMD_ARCHS,
+    memory_misfit,
+    proposal_misfit,
+    source_misfit,
+)
 from orchestrator.domain.device import Arch, DeviceType
 from orchestrator.domain.matrix import BEST_KERNELS, Mode, Runtime
-from orchestrator.domain.runtime_source import PINNED
+from orchestrator.domain.runtime_source import PINNED, RuntimeSource
 from orchestrator.domain.workload import Case, Workload
 from orchestrator.files.elf import elf_arch, missing_loader
 from orchestrator.files.wasm import read_module, read_proposals
 
 NO_KERNELS = "none"
+_PINNED_ONLY: Mapping[str, RuntimeSource] = {PINNED: RuntimeSource()}
 #: Levels a compiler takes.
 OPT_LEVELS = range(4)
 _DEFAULT_OPT = 3
@@ -63,20 +70,33 @@ def resolve_mode(mode: Mode, device_type: DeviceType, workload: Workload) -> Res
     )
 
 
-def why_impossible(case: Case, mode: Mode, device_type: DeviceType) -> str:
+def why_impossible(
+    case: Case,
+    mode: Mode,
+    device_type: DeviceType,
+    sources: Mapping[str, RuntimeSource] = _PINNED_ONLY,
+) -> str:
     """Why no device of a type can ever run a case in a mode; empty: it can.
 
     An option that would change nothing is refused, since two cells with different labels would
     then measure the same bytes. Reads the head of a ready program, once while the file stays.
 
+    Args:
+        case: the workload with its parameters.
+        mode: the mode.
+        device_type: of the device.
+        sources: the farm's runtime sources, by name.
+
     Raises:
         WorkloadFileError: a ready module is not there or damaged.
     """
     workload = case.workload
+    source = sources.get(mode.runtime_source)
     return (
         _option_misfit(mode, device_type, workload)
         or _kernels_misfit(mode, workload)
-        or _kind_misfit(mode, device_type, workload)
+        or _source_misfit(mode, device_type, source)
+        or _kind_misfit(mode, device_type, workload, source)
     )
 
 
@@ -111,15 +131,27 @@ def _kernels_misfit(mode: Mode, workload: Workload) -> str:
     return ""
 
 
-def _kind_misfit(mode: Mode, device_type: DeviceType, workload: Workload) -> str:
-    if workload.module is not None:
-        return _module_misfit(mode, device_type, workload, workload.module)
+def _source_misfit(mode: Mode, device_type: DeviceType, source: RuntimeSource | None) -> str:
+    if source is None or mode.runtime is Runtime.NATIVE:
+        return ""
+    misfit = source_misfit(source, mode, device_type.arch)
+    return f"runtime_source {mode.runtime_source}: {misfit}" if misfit else ""
+
+
+def _kind_misfit(
+    mode: Mode, device_type: DeviceType, workload: Workload, source: RuntimeSource | None
+) -> str:
     if workload.program is not None:
         return _program_misfit(mode, device_type, workload.program)
-    return ""
+    return _module_misfit(mode, device_type, workload, source)
 
 
-def _module_misfit(mode: Mode, device_type: DeviceType, workload: Workload, module: Path) -> str:
+def _module_misfit(
+    mode: Mode, device_type: DeviceType, workload: Workload, source: RuntimeSource | None
+) -> str:
+    module = workload.module
+    if module is None:
+        return ""
     name = module.name
     if mode.runtime is Runtime.NATIVE:
         return f"{name} is a module; native needs C sources or an ELF program"
@@ -130,7 +162,8 @@ def _module_misfit(mode: Mode, device_type: DeviceType, workload: Workload, modu
     info = read_module(module)
     if mode.kernels == NO_KERNELS and any(i.module == "kernels" for i in info.imports):
         return f"{name} imports native functions; it needs a mode with kernels"
-    misfit = proposal_misfit(read_proposals(module), mode, device_type.arch) or memory_misfit(
+    needed = read_proposals(module)
+    misfit = proposal_misfit(needed, mode, device_type.arch, source) or memory_misfit(
         info.memory_bytes, workload.limits.memory_bytes, device_type.os_bits
     )
     return f"{name} {misfit}" if misfit else ""
