@@ -18,16 +18,18 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from orchestrator.care.packages import bring, os_release
+from orchestrator.build.cargo import OLDEST_CARGO, find_cargo
+from orchestrator.care.packages import bring
+from orchestrator.domain.errors import BuildError
 from orchestrator.domain.runtime_source import RuntimeSource
 from orchestrator.machine import EMULATORS
 
-#: The first cargo with edition 2024, which the crate that carries WAMR needs.
-OLDEST_CARGO = (1, 85)
 OLDEST_PYTHON = (3, 11)
 _SIMDE = Path("/usr/include/simde/wasm/simd128.h")
 _LLVM = Path("/usr/lib/llvm-19/lib/cmake/llvm/LLVMConfig.cmake")
 _LLVM_CONFIG = Path("/usr/lib/llvm-19/bin/llvm-config")
+#: Which package of apt's has one that is new enough is setup's to find; rustup needs no root.
+_CARGO_REMEDY = "scripts/setup, or without root: https://rustup.rs"
 #: In WAMR's core/version.h.
 _VERSION = ("MAJOR", "MINOR", "PATCH")
 #: A version is asked of a program that is there already; it answers at once or is broken.
@@ -104,7 +106,7 @@ def _needs() -> Iterator[_Need]:
     yield _Need("C programs to every target", "zig", _zig, "scripts/setup")
     yield _Need("runner and AOT compiler", "cmake", program("cmake"), bring("cmake"))
     yield _Need("runner and AOT compiler", "ninja", program("ninja"), bring("ninja-build"))
-    yield _Need("WAMR's sources", "cargo >= 1.85", _cargo, bring(_cargo_package()))
+    yield _Need("WAMR's sources", f"cargo >= {_dotted(OLDEST_CARGO)}", _cargo, _CARGO_REMEDY)
     yield _Need("AOT compiler", "C++ compiler", _compiler, bring("g++"))
     yield _Need("AOT compiler", "LLVM 19", _llvm, bring("llvm-19-dev"))
     yield _Need("fast interpreter with SIMD", "SIMDe", _file(_SIMDE), bring("libsimde-dev"))
@@ -172,23 +174,10 @@ def _driver() -> str:
 
 
 def _cargo() -> str:
-    """Ask every cargo on PATH: a shim without a toolchain may hide one that works."""
-    for folder in os.get_exec_path():
-        said = _version(shutil.which("cargo", path=folder) or "")
-        if cargo_version(said) >= OLDEST_CARGO:
-            return said
-    return ""
-
-
-def cargo_version(said: str) -> tuple[int, int]:
-    """Read cargo's major and minor version from what it says of itself; (0, 0): it says none."""
-    found = re.search(r"(\d+)\.(\d+)", said)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
-
-
-def _cargo_package() -> str:
-    """Debian 12's cargo is too old and its cargo-web is not; from Debian 13 on cargo will do."""
-    return "cargo-web" if os_release().get("VERSION_ID") == "12" else "cargo"
+    try:
+        return find_cargo().said
+    except BuildError:
+        return ""
 
 
 def _version(program: str, *arguments: str) -> str:

@@ -13,19 +13,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.blobs import Blobs
+from orchestrator.build.cargo import Cargo, find_cargo
 from orchestrator.build.cmake import Project, read_ninja_deps
 from orchestrator.build.command import last_lines, run_tool
 from orchestrator.build.digests import FileDigests, files_below, parts_digest, tree_digest
 from orchestrator.build.modes import ResolvedMode
 from orchestrator.build.native import kernel_objects
 from orchestrator.build.recipes import Constant, Product, Target, Tool, Tree
-from orchestrator.build.toolchain import PLATFORMS, link, missing_tool, program_version
+from orchestrator.build.toolchain import PLATFORMS, link, missing_tool
 from orchestrator.domain.artifact import ArtifactKind, Digest
 from orchestrator.domain.device import Arch
 from orchestrator.domain.errors import BuildError
 
-#: The crate is of Rust edition 2024, which cargo reads since this version.
-_CARGO_NEEDED = (1, 85)
 _CRATE = "wamrx-sys"
 _ENTRY = "build-scripts/runtime_lib.cmake"
 #: What of a tree gets into runners and compilers. A checkout holds much beside it.
@@ -192,36 +191,13 @@ def _install(copy: Path, place: Path) -> None:
         copy.rename(place)
 
 
-def find_cargo() -> Path:
-    """A cargo that is new enough for the crate.
-
-    Raises:
-        BuildError: there is none.
-    """
-    places = os.get_exec_path()
-    home = os.environ.get("CARGO_HOME", os.path.expanduser("~/.cargo"))
-    versions = []
-    for folder in [*places, f"{home}/bin"]:
-        path = shutil.which("cargo", path=folder)
-        if path is None:
-            continue
-        with suppress(BuildError):
-            version = program_version(path, "--version")
-            versions.append(version)
-            if tuple(map(int, version.split(".")[:2])) >= _CARGO_NEEDED:
-                return Path(path)
-    wanted = ".".join(map(str, _CARGO_NEEDED))
-    have = f"only {', '.join(versions)} is there" if versions else "there is none"
-    raise missing_tool("cargo", f"WAMR's crate needs {wanted} or newer and {have}")
-
-
-def _cargo(cargo: Path, arguments: list[str], scratch: Path, stop: threading.Event) -> str:
+def _cargo(cargo: Cargo, arguments: list[str], scratch: Path, stop: threading.Event) -> str:
     log, output = scratch / "cargo.log", scratch / "cargo.out"
     output.unlink(missing_ok=True)
     code = run_tool(
-        [str(cargo), *arguments],
+        [cargo.path, *arguments],
         cwd=scratch,
-        environment=os.environ,
+        environment=cargo.environment(os.environ),
         stdout=output,
         log=log,
         keep=scratch.with_name(f"{scratch.name}.lock"),

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.build.wamr import find_cargo
+from orchestrator.build.cargo import Cargo, find_cargo
 from orchestrator.domain.errors import BuildError
 from tests.support.commands import farm
 
@@ -55,21 +55,27 @@ def _sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "Cargo.toml").write_text(MANIFEST)
     (folder / "empty.rs").touch()
     try:
-        cargo = str(find_cargo())
+        cargo = find_cargo()
     except BuildError as error:
         pytest.skip(f"no cargo to fetch bzip2's sources with: {error}")
-    fetched = _cargo([cargo, "fetch"], folder)
+    fetched = _cargo(cargo, ["fetch"], folder)
     if fetched.returncode:
         pytest.skip(f"cargo cannot fetch bzip2's sources: {fetched.stderr.splitlines()[-1]}")
-    asked = [cargo, "metadata", "--format-version", "1", "--offline"]
-    packages = json.loads(_cargo(asked, folder).stdout)["packages"]
+    asked = ["metadata", "--format-version", "1", "--offline"]
+    packages = json.loads(_cargo(cargo, asked, folder).stdout)["packages"]
     (manifest,) = (one["manifest_path"] for one in packages if one["name"] == "bzip2-sys")
     return Path(manifest).parent / "bzip2-1.0.8"
 
 
-def _cargo(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+def _cargo(cargo: Cargo, words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        words, cwd=folder, capture_output=True, text=True, check=False, timeout=300
+        [cargo.path, *words],
+        cwd=folder,
+        env=cargo.environment(os.environ),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
 
 

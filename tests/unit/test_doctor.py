@@ -10,7 +10,7 @@ import pytest
 from orchestrator.care.conditions import disk, examine_machine
 from orchestrator.care.packages import bring, parse_release
 from orchestrator.cli.details import findings_table
-from orchestrator.doctor import OLDEST_CARGO, Finding, cargo_version, examine, program
+from orchestrator.doctor import Finding, examine, program
 
 UBUNTU = """\
 # of a machine in the field
@@ -19,16 +19,6 @@ ID=ubuntu
 ID_LIKE=debian
 VERSION_ID='24.04'
 """
-
-
-@pytest.mark.parametrize(
-    ("said", "version"),
-    [("cargo 0.66.0 (d65d197ad 2022)", (0, 66)), ("cargo 1.96.1", (1, 96)), ("", (0, 0))],
-)
-def test_cargos_version_is_read(said: str, version: tuple[int, int]) -> None:
-    """Debian 12's own is too old, its cargo-web is not."""
-    assert cargo_version(said) == version
-    assert (version >= OLDEST_CARGO) is (version == (1, 96))
 
 
 def test_every_need_has_a_remedy(tmp_path: Path) -> None:
