@@ -22,7 +22,7 @@ from pathlib import Path
 from agent.attempt import Site
 from agent.config import AgentConfig, read_config
 from agent.desk import Desk
-from agent.errors import ConfigError, DiskFull, FolderBusy
+from agent.errors import ConfigError, DiskFull, FolderBusy, KernelLacks
 from agent.facts.machine import read_facts
 from agent.journal import Journal
 from agent.link import Link
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         log.error("%s", error)  # noqa: TRY400  # one clear line; the trace tells people nothing
         return EXIT_USAGE
-    except (FolderBusy, DiskFull) as error:
+    except (FolderBusy, DiskFull, KernelLacks) as error:
         log.error("%s", error)  # noqa: TRY400  # as above
         return EXIT_UNAVAILABLE
     os.close(lock)

@@ -3,6 +3,7 @@
 AgentError
     ConfigError         the agent's own configuration cannot be used
     FolderBusy          another agent owns the folder
+    KernelLacks         the kernel does not offer what an agent stands on
     LinkDown            the orchestrator cannot be reached now; try again
     Refused             the orchestrator answered no; trying the same again is useless for now
         BlobMissing     it has no such blob
@@ -29,6 +30,10 @@ class ConfigError(AgentError):
 
 class FolderBusy(AgentError):
     """Another agent owns the folder."""
+
+
+class KernelLacks(AgentError):
+    """The kernel does not offer what an agent stands on."""
 
 
 class LinkDown(AgentError):

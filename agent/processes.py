@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.errors import KernelLacks
+
 PROC = Path("/proc")
 
 #: prctl(2).
@@ -69,10 +71,15 @@ def read_boot_id(proc: Path = PROC) -> str:
 
 
 def become_subreaper() -> None:
-    """Make orphans below this process its children, so that none escapes by double forking."""
+    """Make orphans below this process its children, so that none escapes by double forking.
+
+    Raises:
+        KernelLacks: as where a whole machine, agent and all, is emulated by qemu-user.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+        why = os.strerror(ctypes.get_errno())
+        raise KernelLacks(f"no kernel that hands over orphans (PR_SET_CHILD_SUBREAPER: {why})")
 
 
 def attempt_of(pid: int, proc: Path = PROC) -> str:
