@@ -9,7 +9,6 @@ from orchestrator.cli import words
 from orchestrator.domain.device import DeviceStatus
 from orchestrator.domain.order import BuildStep
 from orchestrator.domain.run import CellResult, Run
-from orchestrator.reads import quartiles
 from orchestrator.results.stats import median, summarize
 from protos.states import CellState, Hold, Outcome
 
@@ -99,7 +98,7 @@ def results_list(results: Sequence[CellResult]) -> Table:
             words.case(cell.workload, cell.case),
             cell.mode,
             place(cell),
-            words.seconds(quartiles(cell.execute_s)[0]),
+            words.seconds(median(cell.execute_s)),
             _spread(cell),
             words.size(cell.peak_memory_bytes),
             outcome(cell),
@@ -134,7 +133,7 @@ def _rows(cells: Sequence[CellResult]) -> list[tuple[str, ...]]:
         (
             cell.mode,
             str(cell.cell_id),
-            words.seconds(quartiles(cell.execute_s)[0]),
+            words.seconds(median(cell.execute_s)),
             _spread(cell),
             _ratio(cell, native),
             words.size(cell.peak_memory_bytes),
