@@ -26,8 +26,7 @@ from orchestrator.machine import EMULATORS
 
 OLDEST_PYTHON = (3, 11)
 _SIMDE = Path("/usr/include/simde/wasm/simd128.h")
-_LLVM = Path("/usr/lib/llvm-19/lib/cmake/llvm/LLVMConfig.cmake")
-_LLVM_CONFIG = Path("/usr/lib/llvm-19/bin/llvm-config")
+_LLVM_CONFIG = "llvm-config-19"
 #: Which package of apt's has one that is new enough is setup's to find; rustup needs no root.
 _CARGO_REMEDY = "scripts/setup, or without root: https://rustup.rs"
 #: In WAMR's core/version.h.
@@ -159,7 +158,9 @@ def _compiler() -> str:
 
 def _llvm() -> str:
     """Its CMake files come with the -dev package, which the compiler is built against."""
-    return _version(str(_LLVM_CONFIG)) if _LLVM.is_file() else ""
+    found = shutil.which(_LLVM_CONFIG) or ""
+    folder = Path(_version(found, "--cmakedir"))
+    return _version(found) if (folder / "LLVMConfig.cmake").is_file() else ""
 
 
 def _postgresql() -> str:

@@ -69,7 +69,8 @@ def _cargos(environment: Mapping[str, str]) -> Iterator[Cargo]:
         rustc = shutil.which(name.replace("cargo", "rustc"), path=os.pathsep.join(folders))
         yield from _ask(shutil.which(name, path=os.pathsep.join(folders)), rustc or "")
     home = environment.get("CARGO_HOME") or os.path.join(environment.get("HOME", "~"), ".cargo")
-    yield from _ask(shutil.which("cargo", path=os.path.join(os.path.expanduser(home), "bin")))
+    own = os.path.join(os.path.expanduser(home), "bin")
+    yield from _ask(shutil.which("cargo", path=own), shutil.which("rustc", path=own) or "")
 
 
 def _numbered(folders: list[str]) -> set[str]:

@@ -61,7 +61,9 @@ def test_rustups_own_folder_is_the_last_place(tmp_path: Path, variable: str) -> 
     home = tmp_path / ".cargo" if variable == "CARGO_HOME" else tmp_path
     environment = {"PATH": str(tmp_path / "none"), "HOME": "/nowhere", variable: str(home)}
     path = program(tmp_path / ".cargo" / "bin" / "cargo", "cargo 1.90.0")
-    assert find_cargo(environment).path == path
+    rustc = program(tmp_path / ".cargo" / "bin" / "rustc", "rustc 1.90.0")
+    found = find_cargo(environment)
+    assert (found.path, found.rustc) == (path, rustc)
 
 
 @pytest.mark.parametrize(
