@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,16 @@ ROOT = Path(__file__).resolve().parent.parent
 
 #: Building libc for a target the first time takes up to two minutes on two cores.
 _LONGEST_S = 1800.0
+
+
+def user_environment() -> dict[str, str]:
+    """Answer this process's environment, but for what keeps python from keeping compiled modules.
+
+    Without them each start compiles what it imports, which no user's second call does.
+    """
+    kept = dict(os.environ)
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
+    return kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +47,7 @@ class ScratchFarm:
             [FARM, "--farm", self.folder, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
+            env=user_environment(),
             text=True,
             timeout=_LONGEST_S,
             check=not may_fail,

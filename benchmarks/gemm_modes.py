@@ -61,7 +61,7 @@ def _table(medians: dict[str, float]) -> list[Figure]:
         for mode, median_s in medians.items()
         for figure in (
             Figure(mode, median_s * 1e3, "ms"),
-            Figure(f"{mode}, speed", GFLOP / median_s, "GFLOP/s"),
+            Figure(f"{mode}, speed", GFLOP / median_s, "GFLOP/s", direction="more"),
         )
     ]
 
@@ -76,16 +76,26 @@ def _ratios(medians: dict[str, float]) -> list[Figure]:
             medians["wamr-aot[kernels=plain]"] / native,
             "times",
             KERNEL_LIMIT,
+            base="native",
         ),
         Figure(
             "AOT with tiled kernel / native with it",
             tiled / medians["native[kernels=tiled]"],
             "times",
             KERNEL_LIMIT,
+            base="native[kernels=tiled]",
         ),
-        Figure("AOT with best kernel / native", tiled / native, "times", KERNEL_LIMIT),
-        Figure("AOT SIMD / native x86-64-v2", medians["wamr-aot"] / held, "times", SIMD_LIMIT),
-        Figure("AOT SIMD / native", medians["wamr-aot"] / native, "times"),
+        Figure(
+            "AOT with best kernel / native", tiled / native, "times", KERNEL_LIMIT, base="native"
+        ),
+        Figure(
+            "AOT SIMD / native x86-64-v2",
+            medians["wamr-aot"] / held,
+            "times",
+            SIMD_LIMIT,
+            base="native[cpu=x86-64-v2]",
+        ),
+        Figure("AOT SIMD / native", medians["wamr-aot"] / native, "times", base="native"),
     ]
 
 

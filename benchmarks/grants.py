@@ -55,8 +55,10 @@ def _measure(kind: str) -> list[Figure]:
         finally:
             writer.stop()
     return [
-        Figure(f"{kind}, {MOST_PER_COMMIT} a commit", median(together), "grants/s"),
-        Figure(f"{kind}, one a commit", median(alone), "grants/s"),
+        Figure(
+            f"{kind}, {MOST_PER_COMMIT} a commit", median(together), "grants/s", direction="more"
+        ),
+        Figure(f"{kind}, one a commit", median(alone), "grants/s", direction="more"),
     ]
 
 

@@ -145,7 +145,7 @@ def main() -> int:
         figures = [
             Figure("first build", first_s, "s"),
             Figure("first build, ninja", ninja.build(), "s"),
-            Figure("first build, made", len(made), "targets"),
+            Figure("first build, made", len(made), "targets", direction="none"),
             *_nothing_changed(rig, ninja),
             *_sources_changed(rig, ninja),
             *_header_changed(rig),
@@ -163,7 +163,12 @@ def _nothing_changed(rig: Rig, ninja: Ninja) -> list[Figure]:
         Figure("no-op build, fastest", min(ours_s), "s"),
         Figure("no-op build, slowest", max(ours_s), "s"),
         Figure("no-op build, ninja's median", median(ninjas_s), "s"),
-        Figure("no-op build, ours / ninja's", median(ours_s) / median(ninjas_s), "times"),
+        Figure(
+            "no-op build, ours / ninja's",
+            median(ours_s) / median(ninjas_s),
+            "times",
+            base="no-op build, ninja's median",
+        ),
     ]
 
 
@@ -184,7 +189,12 @@ def _sources_changed(rig: Rig, ninja: Ninja) -> list[Figure]:
     return [
         Figure(f"{name}, median of {CHANGED_ROUNDS}", median(ours_s), "s"),
         Figure(f"{name}, ninja's median", median(ninjas_s), "s"),
-        Figure(f"{name}, ours / ninja's", median(ours_s) / median(ninjas_s), "times"),
+        Figure(
+            f"{name}, ours / ninja's",
+            median(ours_s) / median(ninjas_s),
+            "times",
+            base=f"{name}, ninja's median",
+        ),
         Figure(f"{name}, wrongly made or not", wrong, "targets", 0),
     ]
 
@@ -204,7 +214,7 @@ def _header_changed(rig: Rig) -> list[Figure]:
         Figure("header touched", touched_s, "s"),
         Figure("header touched, made", len(after_touch), "targets", 0),
         Figure("header changed", changed_s, "s"),
-        Figure("header changed, made", len(after_change), "targets"),
+        Figure("header changed, made", len(after_change), "targets", direction="none"),
         Figure("header changed, wrongly made or not", missed, "targets", 0),
         Figure("change undone, made", len(after_undoing), "targets", 0),
     ]

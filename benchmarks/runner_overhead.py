@@ -228,9 +228,11 @@ def _execute_figures(trial: Trial, pair: Pair) -> list[Figure]:
     return [
         Figure(f"{name}: bare", median(bare_s) * 1e3, "ms"),
         Figure(f"{name}: runner", median(runner_s) * 1e3, "ms"),
-        Figure(f"{name}: runner / bare", median(ratios), "times", EXECUTE_LIMIT),
-        Figure(f"{name}: 95 % of it, from", low, "times"),
-        Figure(f"{name}: 95 % of it, to", high, "times"),
+        Figure(
+            f"{name}: runner / bare", median(ratios), "times", EXECUTE_LIMIT, base=f"{name}: bare"
+        ),
+        Figure(f"{name}: 95 % of it, from", low, "times", direction="none"),
+        Figure(f"{name}: 95 % of it, to", high, "times", direction="none"),
     ]
 
 
@@ -252,8 +254,8 @@ def _start_figures(runtime: Runtime, pair: Pair) -> list[Figure]:
         Figure(f"{name}: bare", median(bare_ms), "ms"),
         Figure(f"{name}: runner", median(runner_ms), "ms"),
         Figure(f"{name}: runner - bare", median(more_ms), "ms", START_LIMIT_MS),
-        Figure(f"{name}: 95 % of it, from", low, "ms"),
-        Figure(f"{name}: 95 % of it, to", high, "ms"),
+        Figure(f"{name}: 95 % of it, from", low, "ms", direction="none"),
+        Figure(f"{name}: 95 % of it, to", high, "ms", direction="none"),
     ]
 
 

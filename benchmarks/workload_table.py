@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.farms import ROOT, ScratchFarm, scratch_farm
-from benchmarks.report import headline
+from benchmarks.report import Direction, Figure, hand_over, headline
 
 #: The mode that the others are held against.
 NATIVE = "native"
@@ -45,6 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     for cell in failed:
         print(f"FAIL: {cell.case} {cell.mode} on {cell.device}: {cell.outcome or 'no time'}")
     print(f"\n{len(cells) - len(failed)} of {len(cells)} cells printed what is right")
+    hand_over(matrix.name, _figures(cells))
     return 1 if failed or not cells else 0
 
 
@@ -85,6 +86,24 @@ def _table(device: str, cells: Sequence[Cell]) -> list[str]:
     ]
     means = [_mean(ratios.get((case, mode)) for case in cases) for mode in modes]
     return _align([[device, *modes], *rows, ["geometric mean", *map(_times, means)]])
+
+
+def _figures(cells: Sequence[Cell]) -> list[Figure]:
+    """Sum the table up: each device's means, and how many cells failed."""
+    failed = sum(cell.seconds is None for cell in cells)
+    figures = [Figure("cells without a time", failed, "cells", 0)]
+    for device in dict.fromkeys(cell.device for cell in cells):
+        here = [cell for cell in cells if cell.device == device and cell.case != _FLOOR]
+        natives = {cell.case: cell.seconds for cell in here if cell.mode == NATIVE}
+        for mode in dict.fromkeys(cell.mode for cell in here if cell.mode != NATIVE):
+            pairs = [(cell.seconds, natives.get(cell.case)) for cell in here if cell.mode == mode]
+            mean = _mean(_ratio(seconds, native_s) for seconds, native_s in pairs)
+            if mean is not None:
+                name = f"{device}, {mode}: geometric mean"
+                # An emulator's times are its own.
+                way: Direction = "none" if "emulated" in device else "less"
+                figures.append(Figure(name, mean, "times", direction=way, base=NATIVE))
+    return figures
 
 
 def _ratio(seconds: float | None, native_s: float | None) -> float | None:
