@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Enum,
     Executable,
@@ -61,20 +62,22 @@ class Complaint:
 
 def needed_blobs(database: Database) -> Mapping[str, int]:
     """Answer the blobs a farm has to have, with their sizes: what ran, what it was given, what it
-    printed, and the sources it came of; what was made on the way lies in the build cache alone.
+    printed and left, and the sources it came of; what was made on the way lies in the build cache
+    alone.
     """
-    v, parts, a = t.variants.c, t.variant_artifacts.c, t.artifacts.c
-    named = union(
-        select(v.runner_id),
-        select(v.program_id),
-        select(parts.artifact_id),
-        select(t.attempts.c.output_id),
-        select(t.attempt_logs.c.artifact_id),
-    ).scalar_subquery()
+    a = t.artifacts.c
+    named = union(*map(select, _named_artifacts())).scalar_subquery()
     # Trees of sources are named by a digest over their files, and have no size.
     source = and_(a.kind == ArtifactKind.SOURCE, a.size_bytes > 0)
     wanted = select(a.sha256, a.size_bytes).where(or_(a.id.in_(named), source))
     return {row.sha256: row.size_bytes for row in database.execute(wanted)}
+
+
+def _named_artifacts() -> Iterator[Column[int]]:
+    """Answer every column that names an artifact but for how it was made: a table to come too."""
+    for table in t.metadata.sorted_tables:
+        if table not in {t.recipes, t.artifact_edges}:
+            yield from (c for c in table.c if c.references(t.artifacts.c.id))
 
 
 @dataclass(frozen=True, slots=True)

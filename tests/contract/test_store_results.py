@@ -8,6 +8,7 @@ from dataclasses import replace
 from orchestrator.domain.artifact import ArtifactKind
 from orchestrator.domain.attempt import Sample
 from orchestrator.domain.matrix import Counts, Mode, Runtime
+from orchestrator.store.audit import audit
 from orchestrator.store.base import ResultFilter, Store
 from protos.states import CellState, Outcome
 from tests.support import factories as make
@@ -120,10 +121,11 @@ def test_samples_come_back_bit_by_bit(store: Store) -> None:
     assert store.samples(99) == []
 
 
-def test_files_an_attempt_left_come_back(store: Store) -> None:
-    """By path with digest and size, a failure's too; the same bytes may have two names."""
+def test_files_an_attempt_left_come_back(store: Store, database_url: str) -> None:
+    """By path with digest and size, a failure's too; gc leaves them and a backup takes them."""
     rig = Rig(store)
     rig.order(make.plan(make.cell(counts=Counts(attempts=2))))
+    # The same bytes may have two names.
     files = {"out/b.bin": make.digest("b"), "a.txt": make.digest("a"), "ä c": make.digest("a")}
     for outcome in (Outcome.SUCCEEDED, Outcome.WRONG_OUTPUT):
         rig.grant()
@@ -133,7 +135,9 @@ def test_files_an_attempt_left_come_back(store: Store) -> None:
             t.accept(told, retries=0, now=rig.now())
     found = [attempt.finished for attempt in store.attempts(1)]
     assert [one and one.files for one in found] == [files, files]
-    assert {digest.sha256 for digest in files.values()} <= store.referenced_blobs()
+    left = {digest.sha256 for digest in files.values()}
+    assert left <= store.referenced_blobs()
+    assert left <= audit(database_url, rig.now()).needed.keys()
 
 
 def test_numbers_that_are_none_do_not_stop_a_report(store: Store) -> None:
