@@ -104,8 +104,15 @@ def _memory(root: Path) -> Finding:
 def _runs(folder: Path, name: str, *, optional: bool) -> Finding:
     """Run a program there: a folder mounted noexec looks like any other."""
     place = _existing(folder)
-    remedy = f"mount it without noexec: mount -o remount,exec {place}; or choose another folder"
+    remedy = let_programs_run(place, writable=os.access(place, os.W_OK | os.X_OK))
     return Finding(name, "programs can run there", _executes(place), remedy, optional)
+
+
+def let_programs_run(folder: Path, *, writable: bool) -> str:
+    """Say what makes a folder one where a build can put programs and run them."""
+    if not writable:
+        return f"make it yours: chown {os.geteuid()} {folder}; or choose another folder"
+    return f"mount it without noexec: mount -o remount,exec {folder}; or choose another folder"
 
 
 def _executes(folder: Path) -> str:

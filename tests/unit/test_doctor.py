@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from orchestrator.care.conditions import disk, examine_machine
+from orchestrator.care.conditions import disk, examine_machine, let_programs_run
 from orchestrator.care.packages import bring, parse_release
 from orchestrator.cli.details import findings_table
 from orchestrator.doctor import Finding, examine, program
@@ -103,3 +104,12 @@ def test_a_disk_without_room_is_told(tmp_path: Path) -> None:
     assert replace(room, needs="") == Finding(
         "cache", "", "", f"make room in {tmp_path}, or: farm gc --cache"
     )
+
+
+def test_a_folder_that_takes_no_programs_is_told_why() -> None:
+    """One of somebody else's is no matter of mounting."""
+    other = Path("/srv/cache")
+    assert let_programs_run(other, writable=False) == (
+        f"make it yours: chown {os.geteuid()} /srv/cache; or choose another folder"
+    )
+    assert let_programs_run(other, writable=True).startswith("mount it without noexec: mount -o")
