@@ -35,6 +35,8 @@ class RepeatEvent:
     execute_ns: int
     region_ns: int
     instantiate_ns: int
+    #: Of ``execute_ns``: ready to run while the core ran others; None: the kernel does not say.
+    waited_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,7 @@ def _repeat(event: Mapping[str, object]) -> RepeatEvent:
         execute_ns=_whole(event, "ns"),
         region_ns=_whole(event, "region_ns"),
         instantiate_ns=_whole(event, "instantiate_ns"),
+        waited_ns=_whole(event, "waited_ns") if _is_whole(event.get("waited_ns")) else None,
     )
 
 

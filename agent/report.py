@@ -97,4 +97,5 @@ def _add_times(report: pb.Report, log: EventLog) -> None:
             execute_ns=repeat.execute_ns,
             region_ns=repeat.region_ns,
             instantiate_ns=repeat.instantiate_ns,
+            waited_ns=repeat.waited_ns,
         )

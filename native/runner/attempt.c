@@ -59,7 +59,8 @@ attempt_phase(struct attempt *attempt, enum stage stage, uint32_t index, uint64_
 }
 
 void
-attempt_repeat(struct attempt *attempt, uint32_t index, uint64_t ns, uint64_t region_ns, uint64_t instantiate_ns)
+attempt_repeat(struct attempt *attempt, uint32_t index, uint64_t ns, uint64_t region_ns, uint64_t instantiate_ns,
+               uint64_t waited_ns)
 {
     struct line line;
     line_open(&line, "repeat");
@@ -68,6 +69,8 @@ attempt_repeat(struct attempt *attempt, uint32_t index, uint64_t ns, uint64_t re
     line_uint(&line, "ns", ns);
     line_uint(&line, "region_ns", region_ns);
     line_uint(&line, "instantiate_ns", instantiate_ns);
+    if (waited_ns != WAITED_UNKNOWN)
+        line_uint(&line, "waited_ns", waited_ns);
     line_int(&line, "exit_code", 0);
     emit(attempt, &line);
 }

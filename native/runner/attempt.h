@@ -38,9 +38,10 @@ void
 attempt_start(struct attempt *attempt);
 void
 attempt_phase(struct attempt *attempt, enum stage stage, uint32_t index, uint64_t ns);
-/* One repeat that ended well. */
+/* One repeat that ended well. Of its `ns` it waited `waited_ns` for its core, or WAITED_UNKNOWN. */
 void
-attempt_repeat(struct attempt *attempt, uint32_t index, uint64_t ns, uint64_t region_ns, uint64_t instantiate_ns);
+attempt_repeat(struct attempt *attempt, uint32_t index, uint64_t ns, uint64_t region_ns, uint64_t instantiate_ns,
+               uint64_t waited_ns);
 void
 attempt_metric(struct attempt *attempt, const char *name, uint64_t value, const char *unit);
 /* Takes a reading of peak memory; the largest one counts. */

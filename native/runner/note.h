@@ -8,7 +8,7 @@
 enum note_kind {
     NOTE_STAGE,  /* a stage begins: index, value[0] = enum stage */
     NOTE_PHASE,  /* it took: index, value[0] = enum stage, value[1] = ns */
-    NOTE_REPEAT, /* value[0] = execute ns, [1] = region ns, [2] = instantiate ns, [3] = exit code */
+    NOTE_REPEAT, /* value[0] = execute ns, [1] = region ns, [2] = instantiate ns, [3] = waited ns */
     NOTE_METRIC, /* text = name, value[0] = bytes */
     NOTE_USAGE,  /* value[0] = peak memory bytes */
     NOTE_TRAP,   /* text */

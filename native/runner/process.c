@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* The most processes that one look at /proc takes in; a larger tree is ended in several rounds. */
@@ -62,18 +63,74 @@ stat_fields(pid_t pid, char *text, size_t room)
     return end && end[1] == ' ' ? end + 2 : NULL;
 }
 
-uint64_t
-process_start_ticks(pid_t pid)
+/* A number of the line by its place in proc(5), which counts from 1; 0 where it cannot be read. */
+static uint64_t
+stat_number(pid_t pid, int place)
 {
     char text[1024];
     const char *fields = stat_fields(pid, text, sizeof(text));
-    /* Field 22 of the whole line (proc(5)), so the 20th from the state on. */
-    for (int i = 0; fields && i < 19; i++) {
+    for (int i = 3; fields && i < place; i++) {
         fields = strchr(fields, ' ');
         if (fields)
             fields++;
     }
     return fields ? strtoull(fields, NULL, 10) : 0;
+}
+
+uint64_t
+process_start_ticks(pid_t pid)
+{
+    return stat_number(pid, 22);
+}
+
+/* A thread's schedstat: time on a core and time waiting for one, both ns, and how often it got one, which is 0 only
+   where the kernel does not count (Documentation/scheduler/sched-stats.rst). */
+static bool
+read_schedstat(const char *path, uint64_t *ran_ns, uint64_t *waited_ns)
+{
+    char text[128];
+    uint64_t turns;
+    return read_file(path, text, sizeof(text))
+           && sscanf(text, "%" SCNu64 " %" SCNu64 " %" SCNu64, ran_ns, waited_ns, &turns) == 3 && turns;
+}
+
+uint64_t
+process_waited_ns(void)
+{
+    uint64_t ran_ns, waited_ns;
+    return read_schedstat("/proc/thread-self/schedstat", &ran_ns, &waited_ns) ? waited_ns : WAITED_UNKNOWN;
+}
+
+/* Time on cores of all threads of a process, those that ended too. */
+static uint64_t
+all_threads_ns(pid_t pid)
+{
+    struct timespec used;
+    clockid_t clock;
+    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) != 0)
+        return 0;
+    return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
+}
+
+/* Of children that were waited for (fields 16 and 17). Both times are cut off to ticks, so what is known to be there
+   counts for as many more. */
+static uint64_t
+children_ns(pid_t pid)
+{
+    uint64_t ticks = stat_number(pid, 16) + stat_number(pid, 17);
+    return ticks ? (ticks + 2) * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK)) : 0;
+}
+
+uint64_t
+process_waited_for_others_ns(pid_t pid)
+{
+    char path[64];
+    uint64_t ran_ns, waited_ns, all_ns = all_threads_ns(pid);
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", (int)pid, (int)pid);
+    if (!read_schedstat(path, &ran_ns, &waited_ns))
+        return WAITED_UNKNOWN;
+    uint64_t own_ns = (all_ns > ran_ns ? all_ns - ran_ns : 0) + children_ns(pid);
+    return waited_ns > own_ns ? waited_ns - own_ns : 0;
 }
 
 void

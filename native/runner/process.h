@@ -16,6 +16,18 @@ process_status_bytes(pid_t pid, const char *field);
 uint64_t
 process_start_ticks(pid_t pid);
 
+/* No kernel says how long a thread waited unless it was built with CONFIG_SCHED_INFO and counts. */
+#define WAITED_UNKNOWN UINT64_MAX
+
+/* How long the calling thread, since its birth, could have run while its core ran others; or WAITED_UNKNOWN. */
+uint64_t
+process_waited_ns(void);
+
+/* The same of the first thread of another process, which stands still, for others than the process' own threads and
+   children: what they used of the core is taken off. */
+uint64_t
+process_waited_for_others_ns(pid_t pid);
+
 /* The kernel's id of this boot, without its newline. */
 void
 process_boot_id(char *out, size_t room);

@@ -12,6 +12,7 @@
 #include "counters.h"
 #include "launch.h"
 #include "limits.h"
+#include "process.h"
 #include "streams.h"
 #include "supervise.h"
 #include "trace.h"
@@ -19,6 +20,7 @@
 /* What the child says on its exec pipe: when it was about to become the program, or why it could not. */
 struct departure {
     uint64_t at_ns;
+    uint64_t waited_ns; /* for a core, before that */
     int error;
     bool refused; /* by the kernel, which cannot execute it: the program's own fault */
     char what[64];
@@ -136,7 +138,8 @@ become_program(struct repeat *repeat, const struct order *order, pid_t superviso
         give_up(repeat, "cannot set the limits");
     while (read(repeat->go[0], &word, 1) < 0 && errno == EINTR)
         ;
-    struct departure departure = { .at_ns = now_ns() };
+    struct departure departure = { .waited_ns = process_waited_ns() };
+    departure.at_ns = now_ns();
     if (write(repeat->exec[1], &departure, sizeof(departure)) < 0)
         _exit(126);
     execve(program, arguments, environment);
@@ -175,9 +178,9 @@ start(struct repeat *repeat, struct attempt *attempt)
     return true;
 }
 
-/* Did the program come to run at all? If so, when did it begin. */
+/* Did the program come to run at all? If so, when did it begin, and how long had it waited till then. */
 static bool
-departed(struct repeat *repeat, struct attempt *attempt, uint64_t *at_ns)
+departed(struct repeat *repeat, struct attempt *attempt, uint64_t *at_ns, uint64_t *waited_ns)
 {
     struct departure departure;
     *at_ns = 0;
@@ -188,6 +191,7 @@ departed(struct repeat *repeat, struct attempt *attempt, uint64_t *at_ns)
             return false;
         }
         *at_ns = departure.at_ns;
+        *waited_ns = departure.waited_ns;
     }
     return *at_ns != 0;
 }
@@ -201,11 +205,21 @@ ran_out_of_memory(const struct attempt *attempt)
     return limit && attempt->peak_memory_bytes > limit - limit / 8;
 }
 
+/* How long the program itself waited, where its exit was seen. What it did itself beside its first thread is taken off
+   the whole, so that may have become less than what was before. */
+static uint64_t
+waited(const struct watch *watch, uint64_t before_ns)
+{
+    if (watch->waited_ns == WAITED_UNKNOWN || before_ns == WAITED_UNKNOWN)
+        return WAITED_UNKNOWN;
+    return watch->waited_ns > before_ns ? watch->waited_ns - before_ns : 0;
+}
+
 static void
 judge(struct repeat *repeat, struct attempt *attempt)
 {
-    uint64_t began_ns;
-    if (!departed(repeat, attempt, &began_ns)) {
+    uint64_t began_ns, waited_before_ns;
+    if (!departed(repeat, attempt, &began_ns, &waited_before_ns)) {
         if (attempt->limit == LIMIT_NONE)
             attempt_break(attempt, "the program did not come to start", 0);
         return;
@@ -222,13 +236,13 @@ judge(struct repeat *repeat, struct attempt *attempt)
         return;
     uint64_t ns = repeat->watch.ended_ns - began_ns;
     attempt_phase(attempt, STAGE_EXECUTE, repeat->index, ns);
-    attempt_repeat(attempt, repeat->index, ns, repeat->region_ns, 0);
+    attempt_repeat(attempt, repeat->index, ns, repeat->region_ns, 0, waited(&repeat->watch, waited_before_ns));
 }
 
 static void
 measure_once(struct attempt *attempt, uint32_t index)
 {
-    struct repeat repeat = { .index = index };
+    struct repeat repeat = { .index = index, .watch.waited_ns = WAITED_UNKNOWN };
     attempt->stage = STAGE_EXECUTE;
     if (!open_pipes(&repeat) || !start(&repeat, attempt)) {
         attempt_break(attempt, "cannot start a process", errno);

@@ -75,6 +75,7 @@ child_changed(void *context, pid_t pid, int status)
     if (WIFSTOPPED(status)) {
         if (trace_at_exit(status) && pid == watch->pid) {
             watch->ended_ns = now_ns();
+            watch->waited_ns = process_waited_for_others_ns(pid);
             attempt_memory(watch->attempt, process_status_bytes(pid, "VmHWM:"), MEMORY_EXIT_STOP);
         }
         trace_resume(pid, status);

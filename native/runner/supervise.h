@@ -20,6 +20,7 @@ struct watch {
     bool ended;
     int status; /* wait status */
     uint64_t ended_ns;
+    uint64_t waited_ns; /* till then, for others, since its first thread's birth; told only of a traced one */
     uint64_t sample_at_ns; /* next look at its memory; 0: none */
     uint64_t sample_every_ns;
     uint64_t count_at_ns; /* next count of its processes; 0: none */

@@ -44,7 +44,7 @@ take_note(struct attempt *attempt, const struct note *note)
             attempt_phase(attempt, (enum stage)note->value[0], note->index, note->value[1]);
             break;
         case NOTE_REPEAT:
-            attempt_repeat(attempt, note->index, note->value[0], note->value[1], note->value[2]);
+            attempt_repeat(attempt, note->index, note->value[0], note->value[1], note->value[2], note->value[3]);
             break;
         case NOTE_METRIC:
             attempt_metric(attempt, note->text, note->value[0], "bytes");

@@ -201,17 +201,21 @@ repeat(struct module *module, const struct order *order, uint32_t index)
     note(NOTE_PHASE, index, (uint64_t[4]){ STAGE_INSTANTIATE, instantiated_ns - began_ns }, NULL);
     note_stage(STAGE_EXECUTE, index);
     bench_reset();
+    uint64_t waited_before_ns = process_waited_ns();
     uint64_t called_ns = now_ns();
     bool returned = module_execute(module);
     uint64_t ended_ns = now_ns();
+    uint64_t waited_ns = process_waited_ns();
+    if (waited_before_ns != WAITED_UNKNOWN && waited_ns != WAITED_UNKNOWN)
+        waited_ns -= waited_before_ns;
     if (!returned)
         note(NOTE_TRAP, index, NULL, module->error);
     else if (module->exit_code)
         note(NOTE_EXIT, index, (uint64_t[4]){ module->exit_code }, NULL);
     else {
         note(NOTE_PHASE, index, (uint64_t[4]){ STAGE_EXECUTE, ended_ns - called_ns }, NULL);
-        note(NOTE_REPEAT, index, (uint64_t[4]){ ended_ns - called_ns, bench_region_ns(), instantiated_ns - began_ns },
-             NULL);
+        note(NOTE_REPEAT, index,
+             (uint64_t[4]){ ended_ns - called_ns, bench_region_ns(), instantiated_ns - began_ns, waited_ns }, NULL);
     }
     if (index + 1 == order->warmups + order->repeats)
         note(NOTE_METRIC, index, (uint64_t[4]){ module_memory_bytes(module) }, "linear_memory_bytes");

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-#: Of the attempt's time that others may use of its core. Two programs sharing a core are off by
-#: half; a timer tick, the kernel's own threads and the agent's own waking stay below this on an
-#: idle machine (seen: 0 to 2 %).
+#: Of the kept repeats' time that the program may wait for its core, in which others have it. Two
+#: programs sharing a core each wait for half.
+MOST_WAITED_FRACTION = 0.05
+#: The kernel's own short tasks take a core for tens of microseconds: of repeats that are as short,
+#: one such turn says nothing of who else is there.
+LEAST_WAITED_S = 0.0002
+#: Where the kernel does not count that: of the attempt's time that others may use of its core. Two
+#: programs sharing a core are off by half; a timer tick, the kernel's own threads and the agent's
+#: own waking stay below this on an idle machine (seen: 0 to 2 %).
 MOST_BUSY_FRACTION = 0.05
 #: The kernel counts in ticks (10 ms at 100 Hz), at both ends: below this nothing can be told.
 TICKS_OF_DOUBT = 3
@@ -66,6 +72,12 @@ class Window:
     measured_cpu: int
     #: How often the program was made to give up its core.
     involuntary_switches: int = 0
+    #: How long it was ready to run while its core ran others, in its kept repeats; None: the
+    #: kernel does not count that.
+    waited_s: float | None = None
+    #: Of those repeats, what is measured: the region that the program marks, which may be less
+    #: than what ``waited_s`` was counted in, so that a short one is not taken for undisturbed.
+    timed_s: float = 0.0
 
     @property
     def wall_s(self) -> float:
@@ -126,6 +138,8 @@ def _swapped(window: Window) -> str:
 def _busy(window: Window) -> str:
     if window.measured_cpu < 0:
         return "unpinned: the program was not held to one core"
+    if window.waited_s is not None:
+        return _waited(window.waited_s, window.timed_s, window.measured_cpu)
     rate = window.after.ticks_per_s
     if not rate:
         return ""
@@ -138,6 +152,15 @@ def _busy(window: Window) -> str:
     if switches > max(LEAST_SWITCHES, MOST_SWITCHES_PER_S * window.own_cpu_s):
         return f"busy: the program had to give up core {window.measured_cpu} {switches} times"
     return ""
+
+
+def _waited(waited_s: float, timed_s: float, cpu: int) -> str:
+    """Judge by what a shared core costs, whoever it was shared with."""
+    if waited_s <= max(MOST_WAITED_FRACTION * timed_s, LEAST_WAITED_S):
+        return ""
+    share = min(100 * waited_s / timed_s, 100) if timed_s else 100
+    how_long = f"{waited_s * 1e3:.1f} ms, {share:.0f} % of its time"
+    return f"busy: the program waited {how_long}, for core {cpu}"
 
 
 def _stolen(window: Window) -> str:

@@ -220,6 +220,9 @@ def _numbers(message: agents_pb2.Report, *, timed: bool) -> Mapping[str, float]:
     }
     if timed:
         found |= {"user_s": usage.user_us / 1e6, "system_s": usage.system_us / 1e6}
+    waited_s = _waited_s(message)
+    if timed and waited_s is not None:
+        found["waited_s"] = waited_s
     if timed and usage.HasField("cycles"):
         found["cycles"] = float(usage.cycles)
     if timed and usage.HasField("instructions"):
@@ -246,6 +249,21 @@ def _conditions(message: agents_pb2.Conditions) -> Conditions:
     )
 
 
+def _waited_s(message: agents_pb2.Report) -> float | None:
+    """How long the program waited for its core in the kept repeats; None: not known of all."""
+    kept = [one for one in message.repeats if not one.warmup]
+    if not kept or not all(one.HasField("waited_ns") for one in kept):
+        return None
+    return sum(one.waited_ns for one in kept) / 1e9
+
+
+def _timed_s(message: agents_pb2.Report) -> float:
+    """How long all that is kept as ``execute`` took."""
+    marked = _region(message) == "bench"
+    kept = (one for one in message.repeats if not one.warmup)
+    return sum(one.region_ns if marked else one.execute_ns for one in kept) / 1e9
+
+
 def _window(message: agents_pb2.Report) -> Window:
     return Window(
         before=_conditions(message.before),
@@ -254,6 +272,8 @@ def _window(message: agents_pb2.Report) -> Window:
         runner_s=max(message.runner_ended_ns - message.runner_started_ns, 0) / 1e9,
         measured_cpu=message.measured_cpu,
         involuntary_switches=message.usage.involuntary_switches,
+        waited_s=_waited_s(message),
+        timed_s=_timed_s(message),
     )
 
 

@@ -15,7 +15,7 @@ LINES = [
     {"event": "phase", "phase": "load", "ns": 7, "index": 0},
     {"event": "phase", "phase": "instantiate", "ns": 9, "index": 0},
     {"event": "repeat", "index": 0, "warmup": True, "ns": 3, "region_ns": 2, "exit_code": 0},
-    {"event": "repeat", "index": 1, "warmup": False, "ns": 4, "region_ns": 0, "exit_code": 0},
+    {"event": "repeat", "index": 1, "warmup": False, "ns": 4, "region_ns": 0, "waited_ns": 6},
     {"event": "usage", "user_us": 1, "peak_memory_bytes": 99, "peak_memory_source": "self"},
     {"event": "metric", "name": "flops", "value": 1.5, "unit": "1/s"},
     {"event": "end", "exit_code": 0, "signal": 0, "limit": "", "stage": "done", "monotonic_ns": 9},
@@ -33,6 +33,7 @@ def test_reads_a_whole_log() -> None:
         (0, True, 3, 2),
         (1, False, 4, 0),
     ]
+    assert [one.waited_ns for one in log.repeats] == [None, 6]
     assert log.usage is not None
     assert log.usage["peak_memory_bytes"] == 99
     assert log.peak_memory_source == "self"

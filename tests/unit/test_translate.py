@@ -67,6 +67,18 @@ def test_a_success_carries_its_times() -> None:
     assert found.started_at.isoformat() == "2025-11-25T12:00:00.123456+00:00"
 
 
+def test_what_was_waited_for_the_core_is_kept_and_judged() -> None:
+    """Of the kept repeats, where the device could tell it of all of them."""
+    report = _report()
+    for repeat, waited_ns in zip(report.repeats, (9_000_000, 1_000_000, 2_000_000), strict=True):
+        repeat.region_ns, repeat.execute_ns, repeat.waited_ns = 10_000_000, 99_000_000, waited_ns
+    found = translate.finished(report, device(), {})
+    assert found.numbers["waited_s"] == pytest.approx(0.003)
+    assert found.validity == ("busy: the program waited 3.0 ms, 15 % of its time, for core 1",)
+    report.repeats[1].ClearField("waited_ns")
+    assert "waited_s" not in translate.finished(report, device(), {}).numbers
+
+
 def test_without_marks_main_is_measured() -> None:
     """One repeat without a region makes main the region of all: never a mixture."""
     report = _report()

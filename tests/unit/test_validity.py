@@ -73,6 +73,40 @@ def test_a_program_that_lost_its_core_again_and_again_is_busy() -> None:
     assert _reasons(replace(QUIET, involuntary_switches=400)) == []
 
 
+def test_what_the_program_waited_says_who_shared_its_core() -> None:
+    """Where the kernel counts it, neither ticks nor switches accuse anybody."""
+    waiting = replace(_after(busy_ticks=2190), waited_s=0.9, timed_s=9.0, involuntary_switches=600)
+    assert judge(waiting, shared_machine=False) == (
+        "busy: the program waited 900.0 ms, 10 % of its time, for core 1",
+    )
+    assert _reasons(replace(waiting, waited_s=0.45)) == []
+    assert _reasons(replace(waiting, waited_s=0.0)) == []
+    assert _reasons(replace(waiting, waited_s=0.45001)) == ["busy"]
+
+
+def test_many_short_turns_of_others_are_not_busy() -> None:
+    """Twenty switches in 99 ms that cost less than a millisecond: seen on a quiet machine."""
+    after = replace(BEFORE, at_unix_ns=BEFORE.at_unix_ns + 150_000_000, busy_ticks=1015)
+    short = Window(BEFORE, after, 0.099, 0.11, 1, involuntary_switches=20)
+    assert _reasons(short) == ["busy"]
+    assert _reasons(replace(short, waited_s=0.0009, timed_s=0.08)) == []
+    assert _reasons(replace(short, waited_s=0.02, timed_s=0.08)) == ["busy"]
+
+
+def test_one_turn_of_the_kernel_says_nothing_of_a_very_short_program() -> None:
+    """Tens of microseconds, of which noop has no more itself."""
+    noop = replace(QUIET, waited_s=0.0001, timed_s=0.0001)
+    assert _reasons(noop) == []
+    assert _reasons(replace(noop, waited_s=0.004)) == ["busy"]
+
+
+def test_emulated_and_shared_devices_are_not_judged_by_waiting() -> None:
+    """Whoever says that he shares is told that once; an emulator's times mean nothing."""
+    waiting = replace(QUIET, waited_s=5.0, timed_s=9.0)
+    assert judge(waiting, shared_machine=False, emulated=True) == ()
+    assert _reasons(waiting, shared=True) == ["shared"]
+
+
 def test_an_emulator_is_not_accused_of_its_own_work() -> None:
     """The emulated mark follows its results anyway; the rest is judged as everywhere."""
     window = replace(QUIET, after=replace(AFTER, busy_ticks=2190, steal_ticks=60))

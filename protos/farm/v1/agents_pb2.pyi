@@ -730,6 +730,7 @@ class Repeat(_message.Message):
     EXECUTE_NS_FIELD_NUMBER: _builtins.int
     REGION_NS_FIELD_NUMBER: _builtins.int
     INSTANTIATE_NS_FIELD_NUMBER: _builtins.int
+    WAITED_NS_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     warmup: _builtins.bool
     execute_ns: _builtins.int
@@ -738,6 +739,8 @@ class Repeat(_message.Message):
     """bench.start to bench.end; 0 where the program marks none"""
     instantiate_ns: _builtins.int
     """0 for native programs"""
+    waited_ns: _builtins.int
+    """Of execute_ns: ready to run while its core ran others; absent where the kernel does not count."""
     def __init__(
         self,
         *,
@@ -746,12 +749,15 @@ class Repeat(_message.Message):
         execute_ns: _builtins.int = ...,
         region_ns: _builtins.int = ...,
         instantiate_ns: _builtins.int = ...,
+        waited_ns: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_waited_ns", b"_waited_ns", "waited_ns", b"waited_ns"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["execute_ns", b"execute_ns", "index", b"index", "instantiate_ns", b"instantiate_ns", "region_ns", b"region_ns", "warmup", b"warmup"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_waited_ns", b"_waited_ns", "execute_ns", b"execute_ns", "index", b"index", "instantiate_ns", b"instantiate_ns", "region_ns", b"region_ns", "waited_ns", b"waited_ns", "warmup", b"warmup"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__waited_ns: _TypeAlias = _typing.Literal["waited_ns"]  # noqa: Y015
+    _WhichOneofArgType__waited_ns: _TypeAlias = _typing.Literal["_waited_ns", b"_waited_ns"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__waited_ns) -> _WhichOneofReturnType__waited_ns | None: ...
 
 Global___Repeat: _TypeAlias = Repeat  # noqa: Y015
 

@@ -9,6 +9,7 @@
 
 #ifndef __wasm__
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
 #endif
@@ -123,6 +124,39 @@ scatter(int count)
 }
 #endif
 
+#ifndef __wasm__
+/* Two processes of one program that want the same core. */
+static int
+share(int milliseconds)
+{
+    pid_t child = fork();
+    busy(milliseconds);
+    if (child == 0)
+        _exit(0);
+    wait(NULL);
+    return 0;
+}
+
+static void *
+be_busy(void *milliseconds)
+{
+    busy(*(int *)milliseconds);
+    return NULL;
+}
+
+/* The same with two threads. */
+static int
+share_by_thread(int milliseconds)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, be_busy, &milliseconds) != 0)
+        return 7;
+    busy(milliseconds);
+    pthread_join(thread, NULL);
+    return 0;
+}
+#endif
+
 int
 main(int argc, char **argv)
 {
@@ -155,6 +189,10 @@ main(int argc, char **argv)
     if (strcmp(what, "scatter-and-spin") == 0 && scatter(number) == 0)
         for (;;)
             pause();
+    if (strcmp(what, "share") == 0)
+        return share(number);
+    if (strcmp(what, "share-by-thread") == 0)
+        return share_by_thread(number);
     if (strcmp(what, "signal") == 0)
         raise(number);
 #endif
