@@ -36,7 +36,8 @@ DEFAULT_GRACE_S = 30.0
 #: The first try and two more tell a broken device from bad luck.
 DEFAULT_RETRIES = 2
 
-_KEYS = (
+#: Of farm.toml; each key has its meaning in ``files/meanings.py``.
+KEYS = (
     "farm_id",
     "database",
     "data",
@@ -52,8 +53,8 @@ _KEYS = (
 _FARM_ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _LISTEN = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\s]+):(?P<port>\d{1,5})")
 #: A day; longer silences are not leases but forgetting.
-_MAX_S = 86_400.0
-_MAX_RETRIES = 100
+MAX_S = 86_400.0
+MAX_RETRIES = 100
 
 Got = TypeVar("Got")
 
@@ -153,7 +154,7 @@ def parse_config(
         listen=_listen(values),
         lease_s=values.seconds("lease_s", DEFAULT_LEASE_S),
         grace_s=values.seconds("grace_s", DEFAULT_GRACE_S),
-        retries=values.whole("retries", DEFAULT_RETRIES, _MAX_RETRIES),
+        retries=values.whole("retries", DEFAULT_RETRIES, MAX_RETRIES),
         cache=_cache(values, folder, os.environ if environ is None else environ),
         workloads=_workloads(values, folder),
         runtime_sources=read_sources(values.table, content, values.path),
@@ -188,8 +189,8 @@ class _Values:
 
     def refuse_unknown(self) -> None:
         for key in self.table:
-            if key not in _KEYS:
-                hint = next_step(key, _KEYS)
+            if key not in KEYS:
+                hint = next_step(key, KEYS)
                 raise self.complaint(key, f"unknown key '{key}': {hint}")
 
     def text(self, key: str, default: str | None) -> str:
@@ -210,8 +211,8 @@ class _Values:
         found = self.table.get(key, default)
         if isinstance(found, bool) or not isinstance(found, int | float):
             raise self._wrong(key, "a number of seconds")
-        if not 1 <= found <= _MAX_S:
-            raise self._wrong(key, f"a number of seconds from 1 to {_MAX_S:g}")
+        if not 1 <= found <= MAX_S:
+            raise self._wrong(key, f"a number of seconds from 1 to {MAX_S:g}")
         return float(found)
 
     def whole(self, key: str, default: int, high: int) -> int:
@@ -391,7 +392,7 @@ def config_text(farm_id: str, database: str | None = None) -> str:
     # A JSON string is a TOML string for every character an address may have.
     address = json.dumps(database or f"{SQLITE}{DATA_NAME}/farm.db")
     return f"""\
-# A farm. Each key: docs/files.md
+# A farm. Each key: docs/reference/files.md
 farm_id = "{farm_id}"  # the name in the farm's certificates: never change it
 database = {address}
 listen = "{DEFAULT_LISTEN}"  # where agents connect; port 0: any free one

@@ -37,10 +37,11 @@ _DEVICE = closed(
         "host_key": later("devices run on this machine so far"),
         "power": later("devices run on this machine so far"),
     },
-    "its type and what else docs/files.md lists",
+    "its type and what else docs/reference/files.md lists",
     required=["type"],
 )
-_SCHEMA = closed(
+#: Of inventory.yaml; each key has its meaning in ``files/meanings.py``.
+SCHEMA = closed(
     {
         "device_types": named(_TYPE, "a map: name of a type -> arch and cpu"),
         "devices": named(_DEVICE, "a map: name of a device -> its type, ..", at_least=1),
@@ -80,7 +81,7 @@ def parse_inventory(content: str, path: Path) -> Inventory:
 
 
 def _inventory(document: Document) -> Inventory:
-    check(document, _SCHEMA)
+    check(document, SCHEMA)
     types = {
         name: _type(document, name, values)
         for name, values in document.data["device_types"].items()
@@ -155,7 +156,7 @@ def default_inventory_text(facts: MachineFacts) -> str:
         )
     return "\n".join(
         [
-            "# The devices of this farm. Each key: docs/files.md",
+            "# The devices of this farm. Each key: docs/reference/files.md",
             "device_types:",
             *types,
             "",

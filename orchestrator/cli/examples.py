@@ -34,7 +34,8 @@ EXITS: Mapping[int, str] = {
     70: "a bug in farm; the line names a file with the details",
     130: "interrupted with Ctrl-C",
 }
-_FAILED = {1: "an outcome failed, or something could not be built"}
+#: Of commands that measure or build.
+FAILED: Mapping[int, str] = {1: "an outcome failed, or something could not be built"}
 
 
 def _notes(*examples: tuple[str, str], exits: Mapping[int, str] | None = None) -> Notes:
@@ -46,11 +47,12 @@ NOTES: Mapping[str, Notes] = {
     "demo": _notes(
         ("farm demo", "From nothing to a table, in a farm that is gone afterwards."),
         ("farm demo --keep ~/demo", "The same, and leave the farm there."),
-        exits=_FAILED,
+        exits=FAILED,
     ),
     "doctor": _notes(
         ("farm doctor", "What is here, what is missing, and the command that brings it."),
         ("farm doctor --json", "The same for a script."),
+        exits={1: "something that is needed is missing"},
     ),
     "init": _notes(
         ("farm init ~/my-farm", "A new farm with this machine's devices."),
@@ -65,12 +67,12 @@ NOTES: Mapping[str, Notes] = {
         ("farm run first.yaml --set repeats=3 --set attempts=5", "With other values."),
         ("farm run sum.c -- 1 2 3", "A C file of your own, with arguments."),
         (
-            "farm run tool.wasm --mode wamr-fast --dir ./data::data --stdin input.txt",
+            "farm run tool.wasm --mode wamr-fast --dir ./texts::texts --stdin input.txt",
             "A module with a folder and an input.",
         ),
         ("farm run --resume 3", "Go on with a run that was cancelled or stopped."),
         ("farm run first.yaml --detach", "Leave it to a running orchestrator."),
-        exits=_FAILED,
+        exits=FAILED,
     ),
     "plan": _notes(
         ("farm plan first.yaml", "The cells, what would be built, and why one can run nowhere."),
@@ -79,7 +81,7 @@ NOTES: Mapping[str, Notes] = {
     "build": _notes(
         ("farm build first.yaml", "All that a matrix needs."),
         ("farm build --arch aarch64 --workload gemm", "One workload in every mode."),
-        exits=_FAILED,
+        exits=FAILED,
     ),
     "runs list": _notes(
         ("farm runs list --state running --state queued", "What is not over yet."),
@@ -102,7 +104,7 @@ NOTES: Mapping[str, Notes] = {
         ("farm runs retry 3", "Measure what failed again."),
         ("farm runs retry 3 --cells 7,9", "Only these two."),
         ("farm runs retry 3 --cells all --detach", "All of it, by a running orchestrator."),
-        exits=_FAILED,
+        exits=FAILED,
     ),
     "explain": _notes(
         ("farm explain 3", "Why each cell of run 3 waits, or how it ended."),
@@ -130,7 +132,7 @@ NOTES: Mapping[str, Notes] = {
     "workloads show": _notes(("farm workloads show gemm", "Parameters, limits and sources.")),
     "workloads new": _notes(
         ("farm workloads new sum --from sum.c -- 1 2 3", "Of a C file, with its arguments."),
-        ("farm workloads new tool --from tool.wasm --dir ./data::data", "Of a module."),
+        ("farm workloads new tool --from tool.wasm --dir ./texts::texts", "Of a module."),
     ),
     "db upgrade": _notes(("farm db upgrade", "After a new version of farm, with none running.")),
     "db downgrade": _notes(
@@ -140,9 +142,11 @@ NOTES: Mapping[str, Notes] = {
     "db check": _notes(
         ("farm db check", "Look for rows and blobs that cannot be."),
         ("farm db check --deep", "And read every blob."),
+        exits={1: "something was found"},
     ),
     "db backup": _notes(
         ("farm db backup ~/farm.tar.zst", "Database, blobs, CA and inventory in one file."),
+        exits={1: "it was made, without blobs that are missing or damaged"},
     ),
     "db restore": _notes(
         ("farm db restore ~/farm.tar.zst ~/my-farm", "Make a farm of it elsewhere."),

@@ -55,7 +55,8 @@ _COUNTS: Mapping[str, Schema] = {
     "warmups": whole(0, MOST["warmups"]),
     "repeats": whole(1, MOST["repeats"]),
 }
-_SCHEMA = closed(
+#: Of a matrix file; each key has its meaning in ``meanings.py``.
+SCHEMA = closed(
     {
         "name": a_name(),
         "workloads": texts("a list of workload names"),
@@ -149,7 +150,7 @@ def _matrix(
     overrides: Overrides,
     sources: Collection[str],
 ) -> MatrixSpec:
-    check(document, _SCHEMA)
+    check(document, SCHEMA)
     workloads = [
         look_up(document, ("workloads", index), "workload", name, catalogue)
         for index, name in enumerate(document.data["workloads"])
@@ -192,7 +193,7 @@ def _overridden(
             hint = next_step(key, [*_SETTABLE, *sorted(parameters)])
             raise MatrixError(f"{origin}: unknown key '{key}': {hint}")
         document = document.put(where, parse_value(value), origin)
-    check(document, _SCHEMA)
+    check(document, SCHEMA)
     return document
 
 

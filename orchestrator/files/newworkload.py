@@ -201,7 +201,7 @@ def workload_text(name: str, workload: Workload, *, judged: bool) -> str:
         judged: whether the right output lies beside it.
     """
     lines = [
-        "# What is measured; every key: docs/files.md.",
+        "# What is measured; every key: docs/reference/files.md.",
         f"name: {_quoted(name)}",
         f"description: {_quoted(workload.description)}",
         *_program_lines(workload),

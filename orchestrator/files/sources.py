@@ -16,7 +16,7 @@ from orchestrator.files.spelling import next_step
 KEY = "runtime_sources"
 _PREFIX = "WAMR_BUILD_"
 _VALUE = re.compile(r"""=\s*("[^"]*"|'[^']*')""")
-_KEYS = ("tree", "flags")
+KEYS = ("tree", "flags")
 _SAYS = 'a folder in quotes, or {tree = "..", flags = {TAIL_CALL = 0}}'
 #: Proposals that a runner works with and without, and what native/features.cmake says of them.
 FEATURES: Mapping[str, int] = {
@@ -102,8 +102,8 @@ class _Reader:
         if not isinstance(written, dict) or not written:
             self.refuse((name,), f"'{name}' is {written!r}: write {_SAYS}")
         for key in written:
-            if key not in _KEYS:
-                self.refuse((name, key), f"unknown key '{key}': {next_step(key, _KEYS)}")
+            if key not in KEYS:
+                self.refuse((name, key), f"unknown key '{key}': {next_step(key, KEYS)}")
         tree = self._tree((name, "tree"), written["tree"]) if "tree" in written else None
         flags = self._flags((name, "flags"), written.get("flags", {}))
         if tree is None and not flags:

@@ -112,7 +112,8 @@ _CHECKER = closed(
     },
     "{exact: PATH}, {digest: SHA256} or {tolerance: {expected: PATH, relative: 1e-6}}",
 )
-_SCHEMA = closed(
+#: Of workload.yaml; each key has its meaning in ``meanings.py``.
+SCHEMA = closed(
     {
         "name": {"type": "string", "pattern": NAME_PATTERN, "says": "the folder's name"},
         "description": text("one line for people"),
@@ -180,7 +181,7 @@ def read_workload(folder: Path) -> Workload:
         WorkloadFileError: with file and line: an unknown key, a missing file, a wrong value.
     """
     document = read_yaml(folder / FILE_NAME, WorkloadFileError)
-    check(document, _SCHEMA)
+    check(document, SCHEMA)
     data: Mapping[str, Any] = document.data
     folder = folder.absolute()
     _check_kind(document, folder)

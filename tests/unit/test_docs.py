@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -25,6 +26,58 @@ def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
     relative = [link for link in links if "://" not in link]
     assert [link for link in relative if not (page.parent / link).exists()] == []
+
+
+def anchors(page: Path) -> set[str]:
+    """List what a link may point at in a page, as GitHub names its headings."""
+    text = re.sub(r"(?ms)^```.*?^```$", "", page.read_text(encoding="utf-8"))
+    heads = re.findall(r"(?m)^#+ (.+)$", text)
+    return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+def test_links_to_headings_find_them(page: Path) -> None:
+    """A link with an anchor leads to a heading that is there."""
+    links = re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    within = [(link, anchor) for link, anchor in links if "://" not in link]
+    missing = [
+        (link, anchor)
+        for link, anchor in within
+        if anchor not in anchors(page.parent / link if link else page)
+    ]
+    assert missing == []
+
+
+def test_the_index_leads_to_every_page() -> None:
+    """No page is left to be found by chance."""
+    index = ROOT / "docs" / "README.md"
+    linked = {
+        (index.parent / link).resolve()
+        for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", read("docs/README.md"))
+    }
+    pages = set((ROOT / "docs").rglob("*.md")) - {index}
+    assert sorted(page.name for page in pages - linked) == []
+
+
+def test_the_architecture_names_every_room() -> None:
+    """Its table has a row for each package, and each path in it is there."""
+    cells = re.findall(r"(?m)^\| (`.+?) \|", read("docs/architecture.md"))
+    named = {name.rstrip("/") for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+    packages = {file.parent.name for file in (ROOT / "orchestrator").glob("*/__init__.py")}
+    assert sorted({f"orchestrator/{name}" for name in packages} - named) == []
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+def test_the_drawing_is_readable_in_light_and_dark() -> None:
+    """It is well-formed, tells what it shows, and every colour has its dark one."""
+    text = read("docs/architecture.svg")
+    assert [child.tag.rpartition("}")[2] for child in ElementTree.fromstring(text)][:2] == [  # noqa: S314  # our own file
+        "title",
+        "desc",
+    ]
+    light, _, dark = text.partition("@media (prefers-color-scheme: dark)")
+    coloured = re.compile(r"(?m)^ +(\.?[a-z-]+) \{[^}]*(?:fill|stroke): #")
+    assert sorted(set(coloured.findall(light)) - set(coloured.findall(dark))) == []
 
 
 def test_the_readme_shows_every_command() -> None:
