@@ -24,11 +24,10 @@ def complaint_of(url: str) -> str:
     if not url.isprintable() or " " in url:
         return "holds a blank or a control character: write %20 for a blank"
     try:
-        parts = urlsplit(url)
+        query = urlsplit(url).query
     except ValueError as error:
         return f"is no address ({error})"
-    user, at, _ = parts.netloc.rpartition("@")
-    if (at and ":" in user) or _SECRETS & {name for name, _ in _parameters(parts.query)}:
+    if ":" in _user(url) or _SECRETS & {name for name, _ in _parameters(query)}:
         return (
             "holds a password: take it out, put it into ~/.pgpass or PGPASSWORD,"
             " and change it if others may have seen it"
@@ -40,9 +39,21 @@ def shown(url: str) -> str:
     """Name a database for people: without parameters, and without a password in any case."""
     if not is_postgresql(url):
         return url.removeprefix(SQLITE)
-    rest = url.removeprefix(POSTGRESQL).partition("?")[0]
-    user, at, place = rest.rpartition("@")
-    return f"{POSTGRESQL}{user.partition(':')[0]}{at}{place}"
+    user = _user(url)
+    place = url.removeprefix(POSTGRESQL).removeprefix(f"{user}@" if user else "")
+    name = f"{user.partition(':')[0]}@" if user else ""
+    return f"{POSTGRESQL}{name}{place.partition('?')[0]}"
+
+
+def _user(url: str) -> str:
+    """Answer what stands before the host, password included; empty: nothing does.
+
+    libpq takes what is before an @ for it, ? and # included; a / in it was meant for a password,
+    and an @ too.
+    """
+    rest = url.removeprefix(POSTGRESQL)
+    before_path = rest.partition("/")[0].rpartition("@")[0]
+    return before_path or rest.partition("?")[0].rpartition("@")[0]
 
 
 def _parameters(query: str) -> list[tuple[str, str]]:

@@ -74,6 +74,9 @@ BAD = [
         for url in (
             "postgresql://me:secret@db/farm",
             "postgresql://me:@db/farm",
+            "postgresql://me:sec?ret@db/farm",
+            "postgresql://me:sec#ret@db/farm",
+            "postgresql://me:sec/ret@db/farm",
             "postgresql://db/farm?sslmode=require&password=secret",
         )
     ),
@@ -186,7 +189,9 @@ def test_a_servers_database_is_taken_as_written(tmp_path: Path) -> None:
     config = parse_config(config_text("farm-x", url), tmp_path, ENVIRON)
     assert config.database_url == url
     assert shown(url) == "postgresql://me@db:5433/farm"
-    assert shown("postgresql://me:secret@db/farm") == "postgresql://me@db/farm"
+    for password in ("secret", "sec?ret", "sec#ret", "sec/ret", "sec@ret"):
+        assert shown(f"postgresql://me:{password}@db/farm") == "postgresql://me@db/farm"
+    assert shown("postgresql://db/farm?user=me@there") == "postgresql://db/farm"
 
 
 def test_a_new_farm_can_be_loaded(tmp_path: Path) -> None:
