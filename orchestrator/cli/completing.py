@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 Word = tuple[str, str]
 #: Runs and cells that are offered: newer ones are what people mean.
 _MOST = 50
+#: What every shell takes as one word and nothing else; other names are for people to quote.
+_PLAIN_WORD = re.compile(r"[\w.@%+=:,/\[\]-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +52,19 @@ def answer(words: Sequence[str]) -> int:
     """
     import sqlite3
 
+    from orchestrator.cli.layout import harmless
     from orchestrator.domain.errors import FarmError
 
     try:
         offer = complete(words)
-    except (FarmError, OSError, sqlite3.Error):
+    except (FarmError, OSError, OverflowError, sqlite3.Error):
         offer = Offer()  # a farm that cannot be read has no names; its command will say why
     current = words[-1] if words else ""
-    lines = [f"{word}\t{about}" for word, about in offer.words if word.startswith(current)]
+    lines = [
+        f"{word}\t{harmless(about)}"
+        for word, about in offer.words
+        if word.startswith(current) and _PLAIN_WORD.fullmatch(word)
+    ]
     sys.stdout.write("\n".join(("files" if offer.files else "words", *lines)) + "\n")
     return 0
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
+from string import ascii_letters, digits
 
 import pytest
 
@@ -83,6 +86,21 @@ def test_without_a_farm_there_are_no_names_and_no_noise(tmp_path: Path) -> None:
     assert offered(damaged, "runs", "show", "") == ["words"]
     (damaged / "farm.toml").write_text("[")
     assert offered(damaged, "runs", "show", "") == ["words"]
+
+
+def test_only_what_is_one_plain_word_is_offered(tmp_path: Path) -> None:
+    """A folder of workloads may be called anything; a run's name may hold what moves a cursor."""
+    home = measured_farm(tmp_path / "farm")
+    for name in ("plain", "two words", "$(touch gone)", "a;touch gone", "line\nbreak", "tab\tbed"):
+        (home / "workloads" / name).mkdir(parents=True)
+        (home / "workloads" / name / "workload.yaml").touch()
+    found = offered(home, "workloads", "show", "")
+    assert "plain" in found
+    assert all(set(word) <= {*ascii_letters, *digits, *"-_."} for word in found), found
+    assert offered(home, "runs", "logs", "9" * 30, "") == ["words"]
+    with closing(sqlite3.connect(home / "data" / "farm.db")) as database, database:
+        database.execute("UPDATE runs SET name = 'x\n\x1b[2J' WHERE id = 1")
+    assert farm("__complete", "runs", "show", "1", cwd=home).out == "words\n1\tx\\x0a\\x1b[2J, done\n"
 
 
 def test_completing_starts_nothing(home: Path) -> None:
