@@ -100,7 +100,8 @@ def test_only_what_is_one_plain_word_is_offered(tmp_path: Path) -> None:
     assert offered(home, "runs", "logs", "9" * 30, "") == ["words"]
     with closing(sqlite3.connect(home / "data" / "farm.db")) as database, database:
         database.execute("UPDATE runs SET name = 'x\n\x1b[2J' WHERE id = 1")
-    assert farm("__complete", "runs", "show", "1", cwd=home).out == "words\n1\tx\\x0a\\x1b[2J, done\n"
+    said = farm("__complete", "runs", "show", "1", cwd=home)
+    assert said.out == "words\n1\tx\\x0a\\x1b[2J, done\n"
 
 
 def test_completing_starts_nothing(home: Path) -> None:
