@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -42,6 +43,8 @@ from orchestrator.store.schema import HEAD
 from orchestrator.store.transfer import Chunk, fill
 
 _DATABASE = f"sqlite:///{DATA_NAME}/farm.db"
+#: Why no file can have a member's name: there twice, below a file, or longer than names may be.
+_NO_PLACE = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +172,7 @@ class _Unpacked:
                 url = database or f"sqlite:///{data / 'farm.db'}"
                 chunks = self._chunks(first, members)
                 fill(url, str(self.header["revision"]), chunks, self._accept, self.now)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise damaged(self.source, f"{type(error).__name__}: {error}") from error
         return self._manifest
 
@@ -196,10 +199,15 @@ class _Unpacked:
             if member.kind != FILES:
                 return member
             place = self.stage / _place(str(member.inside))
-            place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             data = self._read(member)
-            with open(place, "xb", opener=_private) as file:
-                file.write(data)
+            try:
+                place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                with open(place, "xb", opener=_private) as file:
+                    file.write(data)
+            except OSError as error:
+                if error.errno not in _NO_PLACE:
+                    raise
+                raise ValueError(f"{member.name[:100]!r}: {error.strerror}") from error
             place.chmod(_mode(member))
         return None
 
