@@ -11,7 +11,7 @@ from orchestrator.clock import SystemClock
 from orchestrator.config import FarmConfig
 from orchestrator.domain.device import Device
 from orchestrator.domain.errors import StoreUnavailable
-from orchestrator.foundation import open_orders, trust_folder
+from orchestrator.foundation import open_orders, refuse_unusable, trust_folder
 from orchestrator.local_agents import AgentsFor, LocalAgents, local_address
 from orchestrator.rpc.control import serve_control
 from orchestrator.rpc.server import AgentServer, Listening
@@ -40,9 +40,10 @@ def serve(config: FarmConfig, *, with_devices: bool = True) -> Iterator[Farm]:
     Raises:
         ConfigError: farm.toml, the CA or the address is wrong.
         InventoryError: inventory.yaml is wrong.
-        StoreError: the database cannot be used.
+        StoreError: the database, or something else of the farm's data, cannot be used.
     """
     orders = open_orders(config)
+    refuse_unusable(config)
     with ExitStack() as stack:
         store = _opened(stack, config, readonly=False)
         writer = Writer(store)

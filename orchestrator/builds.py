@@ -33,7 +33,7 @@ def open_builder(config: FarmConfig) -> Builder:
     """Make what builds for a farm.
 
     Raises:
-        BuildError: the build cache cannot be used.
+        ConfigError: the build cache cannot be used.
         DiskFull: there is no room for it.
     """
     return Builder(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
+import pwd
 import re
 import secrets
 import shutil
@@ -18,11 +20,14 @@ from orchestrator.domain.errors import ConfigError
 from orchestrator.domain.runtime_source import RuntimeSource
 from orchestrator.files.sources import read_sources
 from orchestrator.files.spelling import next_step
+from orchestrator.files.textfile import read_text
 from orchestrator.store.address import SQLITE, complaint_of, is_postgresql
 
 FILE_NAME = "farm.toml"
 INVENTORY_NAME = "inventory.yaml"
 DATA_NAME = "data"
+#: A farm.toml under another name until all the rest is there: its name is what makes a farm.
+_DRAFT_NAME = f".{FILE_NAME}.making"
 
 #: The project's own workloads, beside its code.
 BUILTIN_WORKLOADS = Path(__file__).resolve().parent.parent / "workloads"
@@ -99,10 +104,9 @@ def find_farm(explicit: Path | None, environ: Mapping[str, str], cwd: Path) -> P
     """
     told = explicit if explicit is not None else _from_environment(environ)
     if told is not None:
-        folder = (cwd / told).resolve()
-        if not (folder / FILE_NAME).is_file():
+        if not (cwd / told / FILE_NAME).is_file():
             raise ConfigError(f"{told} is no farm: make one with `farm init {told}`")
-        return folder
+        return (cwd / told).resolve()
     for folder in (cwd.resolve(), *cwd.resolve().parents):
         if (folder / FILE_NAME).is_file():
             return folder
@@ -127,7 +131,8 @@ def load_config(folder: Path, environ: Mapping[str, str] | None = None) -> FarmC
         ConfigError: with file and line: not there, not TOML, an unknown key, a wrong value.
     """
     folder = folder.resolve()
-    return parse_config(_read(folder / FILE_NAME), folder, environ)
+    content = read_text(folder / FILE_NAME, ConfigError, missing="make a farm with `farm init`")
+    return parse_config(content, folder, environ)
 
 
 def parse_config(
@@ -159,18 +164,6 @@ def parse_config(
         workloads=_workloads(values, folder),
         runtime_sources=read_sources(values.table, content, values.path),
     )
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError("no such file: make a farm with `farm init`", file=path) from None
-    except UnicodeDecodeError as cause:
-        raise ConfigError("not UTF-8 text: save the file as UTF-8", file=path) from cause
-    except OSError as cause:
-        problem = f"cannot be read ({cause.strerror}): check its permissions"
-        raise ConfigError(problem, file=path) from cause
 
 
 class _Values:
@@ -279,12 +272,29 @@ def _cache(values: _Values, folder: Path, environ: Mapping[str, str]) -> Path:
 
 
 def default_cache(environ: Mapping[str, str]) -> Path:
-    """Say where builds are cached when nothing else was said: one place per user, kept warm."""
+    """Say where builds are cached when nothing else was said: one place per user, kept warm.
+
+    Raises:
+        ConfigError: this user has no home folder.
+    """
     if environ.get("FARM_CACHE_DIR"):
         return Path(environ["FARM_CACHE_DIR"]).absolute()
     if environ.get("XDG_CACHE_HOME"):
         return Path(environ["XDG_CACHE_HOME"]).absolute() / "farm"
-    return Path.home() / ".cache" / "farm"
+    return _home(environ) / ".cache" / "farm"
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    """Answer the user's folder; an empty HOME says nothing, as a container may leave it."""
+    if environ.get("HOME"):
+        return Path(environ["HOME"]).absolute()
+    try:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        raise ConfigError(
+            f"HOME is not set and user {os.getuid()} has no home: say where builds are cached with"
+            " FARM_CACHE_DIR"
+        ) from None
 
 
 def _workloads(values: _Values, folder: Path) -> tuple[Path, ...]:
@@ -315,10 +325,13 @@ def create_farm(
         ConfigError: a farm, or part of one, is there already; or the folder cannot be written.
 
     Notes:
-        Whatever is raised, by ``fill`` too, nothing that was made here is left behind.
+        Whatever is raised, by ``fill`` too, nothing that was made here is left behind. What one
+        that was killed left is cleared away by the next.
     """
     try:
-        with contextlib.ExitStack() as undo:
+        with contextlib.ExitStack() as held, contextlib.ExitStack() as undo:
+            _make_folders(folder.absolute(), undo)
+            _hold_folder(folder.absolute(), held)
             config = _make(folder.absolute(), inventory_text, database, undo, fill)
             undo.pop_all()
     except OSError as cause:
@@ -334,23 +347,46 @@ def _make(
     undo: contextlib.ExitStack,
     fill: Callable[[FarmConfig], None] | None,
 ) -> FarmConfig:
+    _clear_unfinished(folder, inventory_text)
     _refuse_existing(folder)
-    _make_folders(folder, undo)
     folder = folder.resolve()
+    draft = folder / _DRAFT_NAME
+    draft_text = config_text(f"farm-{secrets.token_hex(8)}", database)
+    # First: while it is there, whatever else is there was made here and is not a farm yet.
+    _write_new(draft, draft_text, undo)
     data = folder / DATA_NAME
-    # Of two that make a farm here at once, one fails on this line.
     data.mkdir(mode=0o700)
     undo.callback(shutil.rmtree, data, ignore_errors=True)
     _write_new(folder / INVENTORY_NAME, inventory_text, undo)
-    # A farm.toml under another name until all the rest is there: its name is what makes a farm.
-    draft = folder / f".{FILE_NAME}.{secrets.token_hex(4)}"
-    draft_text = config_text(f"farm-{secrets.token_hex(8)}", database)
-    _write_new(draft, draft_text, undo)
     config = parse_config(draft_text, folder)
     if fill is not None:
         fill(config)
     draft.rename(folder / FILE_NAME)
     return config
+
+
+def _hold_folder(folder: Path, held: contextlib.ExitStack) -> None:
+    """Be the only one who makes a farm in a folder; the kernel lets go of it if we die."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    held.callback(os.close, descriptor)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ConfigError(
+            f"{folder}: another `farm init` is making a farm here: wait for it"
+        ) from None
+
+
+def _clear_unfinished(folder: Path, inventory_text: str) -> None:
+    """Remove what a killed `farm init` left; an inventory that is not its own stays."""
+    draft, inventory, data = (folder / name for name in (_DRAFT_NAME, INVENTORY_NAME, DATA_NAME))
+    if not draft.is_file() or (folder / FILE_NAME).exists():
+        return
+    if data.is_dir() and not data.is_symlink():
+        shutil.rmtree(data)
+    if inventory.is_file() and inventory_text.encode().startswith(inventory.read_bytes()):
+        inventory.unlink()
+    draft.unlink()
 
 
 def _refuse_existing(folder: Path) -> None:
@@ -364,8 +400,10 @@ def _refuse_existing(folder: Path) -> None:
 def _make_folders(folder: Path, undo: contextlib.ExitStack) -> None:
     missing = [part for part in (folder, *folder.parents) if not part.exists()]
     for part in reversed(missing):
-        part.mkdir()
-        undo.callback(_remove_empty, part)
+        # One that another process makes meanwhile is not ours to remove.
+        with contextlib.suppress(FileExistsError):
+            part.mkdir()
+            undo.callback(_remove_empty, part)
 
 
 def _remove_empty(folder: Path) -> None:

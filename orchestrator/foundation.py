@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
 from orchestrator.build.modes import why_impossible
 from orchestrator.config import FarmConfig, create_farm
+from orchestrator.domain.errors import StoreUnavailable
 from orchestrator.inventory import default_inventory_text, read_inventory
 from orchestrator.locks import hold_lock
 from orchestrator.machine import probe_machine
@@ -58,6 +61,32 @@ def hold_farm(config: FarmConfig) -> AbstractContextManager[None]:
         config.data / "orchestrator.lock",
         "an orchestrator of this farm is running already (pid {pid}); stop it first",
     )
+
+
+def refuse_unusable(config: FarmConfig) -> None:
+    """Refuse a data folder in which something is not this user's to use.
+
+    One command as another user (root, most often) leaves such things; every part of a farm that
+    met one would wait for it, each in its own words.
+
+    Raises:
+        StoreUnavailable: names the first.
+    """
+    for path in _own_things(config.data):
+        wanted = os.R_OK | os.W_OK | (os.X_OK if path.is_dir() else 0)
+        # What its last agents remove while they leave is none of it.
+        if not os.access(path, wanted) and os.path.lexists(path):
+            raise StoreUnavailable(
+                f"{path}: may not be read and written by this user; check its owner and"
+                " permissions"
+            )
+
+
+def _own_things(data: Path) -> Iterator[Path]:
+    """List what an orchestrator and its agents write into; of blobs, their folders."""
+    yield data
+    for below in ("*", "blobs/*", "trust/*.key", "agents/*", "agents/*/*", "agents/*/state/*"):
+        yield from data.glob(below)
 
 
 def open_orders(config: FarmConfig) -> Orders:

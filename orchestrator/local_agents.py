@@ -25,7 +25,7 @@ from urllib.parse import quote
 
 from orchestrator.clock import Clock
 from orchestrator.domain.device import Device
-from orchestrator.domain.errors import FarmError
+from orchestrator.domain.errors import FarmError, refusal
 from orchestrator.machine import emulated_cpu, why_absent
 from orchestrator.trust import enroll_local
 
@@ -141,7 +141,8 @@ class _Agent:
             self._process = self._spawn(config)
         except (OSError, FarmError) as error:
             # A full disk or too many processes pass; the pause grows meanwhile.
-            _log.warning("cannot start the agent of %s: %s", self._device.name, error)
+            why = refusal(error) if isinstance(error, OSError) else error
+            _log.warning("cannot start the agent of %s: %s", self._device.name, why)
             self._pause_s = next_pause_s(self._pause_s, 0.0)
             self._due_s = now_s + self._pause_s
         self._started_s = self._looked_s = now_s

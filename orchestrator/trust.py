@@ -289,11 +289,14 @@ def _still_good(files: DeviceFiles, ca_pem: bytes, farm_id: str, device: str) ->
         certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(ca_pem))
     except (OSError, ValueError, TypeError, InvalidSignature):
         return False
+    now = datetime.now(UTC)
     return (
         same_ca
+        # Of the future: made while this machine's clock was wrong, and refused till then.
+        and certificate.not_valid_before_utc <= now
         and key.public_key() == certificate.public_key()
         and _device_of(certificate, farm_id) == device
-        and certificate.not_valid_after_utc - datetime.now(UTC) > RENEW_BEFORE
+        and certificate.not_valid_after_utc - now > RENEW_BEFORE
     )
 
 
@@ -387,6 +390,9 @@ def _read(path: Path) -> bytes:
         raise ConfigError(
             "is missing; the farm has no CA (farm init makes one)", file=path
         ) from None
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror}): check its permissions"
+        raise ConfigError(problem, file=path) from error
 
 
 def _write(path: Path, data: bytes, mode: int) -> None:

@@ -18,7 +18,7 @@ from orchestrator.build.recipes import Made, Target
 from orchestrator.build.workshop import GC_LOCK, Workshop
 from orchestrator.domain.artifact import Artifact, ArtifactKind, Digest, Provenance
 from orchestrator.domain.device import DeviceType
-from orchestrator.domain.errors import BuildError, DigestMismatch
+from orchestrator.domain.errors import BuildError, ConfigError, DigestMismatch, refusal
 from orchestrator.domain.matrix import CellPlan, Mode
 from orchestrator.domain.order import BuildStep
 from orchestrator.domain.runtime_source import RuntimeSource
@@ -71,7 +71,7 @@ class Builder:
         jobs: tools started at a time; None: one per core.
 
     Raises:
-        BuildError: the cache cannot be used.
+        ConfigError: the cache cannot be used.
         DiskFull: there is no room for it.
     """
 
@@ -85,7 +85,7 @@ class Builder:
         jobs: int | None = None,
     ) -> None:
         self._blobs = blobs
-        self._cache = cache.resolve()
+        self._cache = Path(os.path.realpath(cache))
         self._native = native.resolve()
         self._runtime_sources = runtime_sources
         self._jobs = jobs or os.cpu_count() or 1
@@ -99,7 +99,7 @@ class Builder:
         try:
             self._workshop = Workshop(self._cache, environment)
         except OSError as error:
-            raise BuildError(
+            raise ConfigError(
                 f"the build cache {self._cache} cannot be used ({error.strerror});"
                 " FARM_CACHE_DIR names another"
             ) from error
@@ -283,7 +283,7 @@ def _wanted(kit: Kit, cell: CellPlan) -> Wanted | BuildError:
     except BuildError as error:
         return error
     except OSError as error:
-        return BuildError(f"{cell.case.workload.name}: {error}")
+        return BuildError(f"{cell.case.workload.name}: {refusal(error)}")
 
 
 def _targets(wanted: Iterable[Wanted | BuildError]) -> Iterable[Target]:
@@ -307,7 +307,7 @@ def _gather(
     except BuildError as error:
         return error
     except OSError as error:
-        return BuildError(f"{cell.case.workload.name}: {error}")
+        return BuildError(f"{cell.case.workload.name}: {refusal(error)}")
 
 
 def _artifacts(

@@ -15,7 +15,7 @@ from orchestrator.build.keeper import watched
 from orchestrator.build.recipes import NEVER, Made, Product, Target
 from orchestrator.build.workshop import Workshop
 from orchestrator.domain.artifact import ArtifactKind
-from orchestrator.domain.errors import BuildError, DiskFull
+from orchestrator.domain.errors import BuildError, DiskFull, refusal
 from orchestrator.domain.order import BuildStep
 
 #: How often steps that are being built are told again, with their time so far, s.
@@ -179,8 +179,10 @@ class _Build:
             return error, False
         except Stopped as stopped:
             return BuildError(f"{target.name}: {stopped}"), False
-        except (DiskFull, OSError) as error:
+        except DiskFull as error:
             return BuildError(f"{target.name}: {error}"), False
+        except OSError as error:
+            return BuildError(f"{target.name}: {refusal(error)}"), False
 
     def _settle_known(self, target: Target, files: Snapshot) -> None:
         broken = self._failed_part(target)
@@ -193,7 +195,7 @@ class _Build:
                 self._settle(target, error)
                 return
             except OSError as error:
-                self._settle(target, BuildError(f"{target.name}: {error}"))
+                self._settle(target, BuildError(f"{target.name}: {refusal(error)}"))
                 return
             if found is not None:
                 self._settle(target, found)

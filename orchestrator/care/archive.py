@@ -7,6 +7,7 @@ columns), ``blobs/SHA256``, and ``manifest.json`` (what there has to be of all t
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import io
@@ -35,6 +36,8 @@ MANIFEST = "manifest.json"
 #: Of one member that is held in memory: a chunk of rows is a megabyte or two.
 MOST_BYTES = 256 << 20
 _PIECE_BYTES = 1 << 20
+#: What filesystems and kernels say that know no file without a name (``man 2 open``).
+_NO_NAMELESS = (errno.EOPNOTSUPP, errno.EISDIR)
 #: Levels that keep up with a disk; most of a backup is programs, which compress to about half.
 _GZIP_LEVEL = 6
 _ZSTD_LEVEL = 3
@@ -86,27 +89,47 @@ def compression(path: Path) -> Compress | None:
 def new_file(path: Path) -> Iterator[IO[bytes]]:
     """Write a file for its owner alone that appears under its name once it is whole and flushed.
 
+    It has no name before, so that nothing of it is left if this process is killed.
+
     Raises:
-        UsageError: something has that name already; it stays as it is.
+        UsageError: something has that name already, and stays as it is; or there is no folder.
         DiskFull: no room is left; nothing is left of it.
     """
     _refuse_taken(path)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with full_disk(path.parent), os.fdopen(descriptor, "wb") as file:
+    with _part(path) as descriptor:
+        with full_disk(path.parent), os.fdopen(descriptor, "wb", closefd=False) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         try:
-            # Unlike a rename, a link never takes another file's place.
-            os.link(part, path)
+            # Unlike a rename, a link never takes another file's place. With a folder's descriptor
+            # it is the call that follows the link in /proc to the file itself.
+            os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=descriptor)
         except FileExistsError:
             _refuse_taken(path)
             raise
-    finally:
-        part.unlink(missing_ok=True)
     flush_folder(str(path.parent))
+
+
+@contextmanager
+def _part(path: Path) -> Iterator[int]:
+    """Open a file beside a path: without a name, or with one till then where there is no such."""
+    try:
+        descriptor = os.open(path.parent, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        named = None
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(f"{path}: there is no folder {path.parent}: make it first") from None
+    except OSError as error:
+        if error.errno not in _NO_NAMELESS:
+            raise
+        named = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        descriptor = os.open(named, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+        if named is not None:
+            named.unlink(missing_ok=True)
 
 
 def _refuse_taken(path: Path) -> None:

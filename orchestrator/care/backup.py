@@ -103,7 +103,7 @@ def _refuse_inside(config: FarmConfig, target: Path) -> None:
     """Keep a backup from holding itself, and the next one from holding this."""
     own = (trust_folder(config), config.folder / OWN_WORKLOADS, *further_workloads(config))
     for folder in own:
-        if target.resolve().is_relative_to(folder.resolve()):
+        if Path(os.path.realpath(target)).is_relative_to(folder.resolve()):
             raise UsageError(f"{target} lies in a folder that is backed up: choose another place")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import typer
 
 from orchestrator.cli import view
-from orchestrator.domain.errors import ConfigError, FarmError
+from orchestrator.domain.errors import ConfigError, FarmError, refusal
 
 #: EX_SOFTWARE of sysexits.h.
 BUG = 70
@@ -23,6 +23,10 @@ _REMEDIES = {
     errno.EDQUOT: "make room and try again",
     errno.EROFS: "choose a folder that can be written",
     errno.EACCES: "check its permissions",
+    errno.EPERM: "check its owner and permissions",
+    errno.ELOOP: "its links lead in a circle: correct them",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EIO: "its disk or terminal fails, see: dmesg",
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
 }
 
@@ -55,8 +59,7 @@ def tell(error: Exception, arguments: list[str]) -> int:
 
 
 def _refused(error: OSError) -> str:
-    place = f"{error.filename}: " if error.filename else ""
-    return f"{place}{error.strerror}; {_REMEDIES[error.errno or 0]}"
+    return f"{refusal(error)}; {_REMEDIES[error.errno or 0]}"
 
 
 def _mistake(error: typer.TyperException) -> str:

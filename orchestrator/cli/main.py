@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
+from types import FrameType
 
 from orchestrator.cli.nouns import root_help
 
-#: 128 + SIGINT, as shells count.
-INTERRUPTED = 130
+#: What a signal adds to its number in an exit code, as shells count.
+_BY_SIGNAL = 128
+INTERRUPTED = _BY_SIGNAL + signal.SIGINT
 #: New objects between two searches for cycles. Python's 700 make it search for a seventh of the
 #: time that importing a command takes, and what is imported stays.
 _BETWEEN_SEARCHES = 50_000
@@ -19,7 +22,28 @@ def main() -> None:
     """Run the command line of this process and exit with its code."""
     gc.set_threshold(_BETWEEN_SEARCHES)
     _fill_closed_streams()
-    sys.exit(run(sys.argv[1:]))
+    _leave_cleanly_on(signal.SIGTERM, signal.SIGHUP)
+    code = run(sys.argv[1:])
+    sys.exit(_told[-1] + _BY_SIGNAL if _told and code == INTERRUPTED else code)
+
+
+#: Signals other than Ctrl-C that asked this command to end.
+_told: list[int] = []
+
+
+def _leave_cleanly_on(*numbers: signal.Signals) -> None:
+    """Have a command undo or finish what it is at, as after Ctrl-C, where it would just die.
+
+    What was to be ignored (by ``nohup``) stays so.
+    """
+
+    def leave(number: int, _: FrameType | None) -> None:
+        _told.append(number)
+        raise KeyboardInterrupt
+
+    for number in numbers:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, leave)
 
 
 def _fill_closed_streams() -> None:
@@ -39,7 +63,7 @@ def run(arguments: list[str]) -> int:
 
     Returns:
         The exit code: 0 ok, 1 an outcome failed, 2 usage, 3 farm unavailable, 70 a bug, 130
-        interrupted.
+        interrupted; a signal's number above 128.
     """
     try:
         code = _answer(arguments)

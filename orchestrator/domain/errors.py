@@ -51,7 +51,21 @@ class FarmError(Exception):
         self.message = message
 
     def __str__(self) -> str:
-        return self.message
+        return one_line(self.message)
+
+
+def one_line(text: str) -> str:
+    """Write what would break a line or move a cursor, a file's name may hold it, as an escape."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+
+
+def refusal(error: OSError) -> str:
+    """Say in words what the machine refused: the place, where one is known, and why."""
+    place = f"{error.filename}: " if error.filename else ""
+    return one_line(f"{place}{error.strerror or error}")
 
 
 class UsageError(FarmError):
@@ -74,9 +88,9 @@ class UsageError(FarmError):
 
     def __str__(self) -> str:
         if self.file is None:
-            return self.message
+            return one_line(self.message)
         place = f"{self.file}:{self.line}" if self.line is not None else str(self.file)
-        return f"{place}: {self.message}"
+        return one_line(f"{place}: {self.message}")
 
 
 class ConfigError(UsageError):
@@ -175,7 +189,8 @@ class BuildError(FarmError):
         self.output = output
 
     def __str__(self) -> str:
-        return f"{self.message}\n{self.output.rstrip()}" if self.output else self.message
+        told = one_line(self.message)
+        return f"{told}\n{self.output.rstrip()}" if self.output else told
 
 
 class ArtifactError(FarmError):

@@ -113,7 +113,7 @@ class _Reader:
     def _tree(self, path: tuple[str, ...], written: Any) -> Path:
         if not isinstance(written, str) or not written or "\0" in written:
             self.refuse(path, f"'{path[-1]}' is {written!r}: write {_SAYS}")
-        return (self._file.parent / os.path.expanduser(written)).resolve()
+        return Path(os.path.realpath(self._file.parent / os.path.expanduser(written)))
 
     def _flags(self, path: tuple[str, ...], written: Any) -> tuple[tuple[str, int], ...]:
         if not isinstance(written, dict):

@@ -36,10 +36,10 @@ def engine(url: URL, *, mode: str, timeout_s: float) -> Engine:
 
     Raises:
         ConfigError: the address names no file.
-        StoreUnavailable: there is no such file.
+        StoreUnavailable: there is no such file, or this user may not look.
     """
     path = file_of(url)
-    if mode != "rwc" and not path.exists():
+    if mode != "rwc" and not _is_there(path):
         msg = f"{path}: no database there; run: farm init (new farm) or farm db upgrade"
         raise StoreUnavailable(msg)
 
@@ -49,6 +49,14 @@ def engine(url: URL, *, mode: str, timeout_s: float) -> Engine:
     made = create_engine(url, creator=connect, poolclass=NullPool)
     begin_with(made, WRITE)
     return made
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        msg = f"{path}: {error.strerror}; check its permissions"
+        raise StoreUnavailable(msg) from error
 
 
 def file_of(url: URL) -> Path:
