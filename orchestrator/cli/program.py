@@ -74,13 +74,13 @@ OutputBytesOption = Annotated[
     typer.Option("--output-bytes", metavar="SIZE", help="Program: limit of each output."),
 ]
 AttemptsOption = Annotated[
-    int | None, typer.Option(min=1, help="Program: fresh processes; default 1.")
+    int | None, typer.Option(metavar="N", min=1, help="Program: fresh processes; default 1.")
 ]
 WarmupsOption = Annotated[
-    int | None, typer.Option(min=0, help="Program: discarded repeats; default 1.")
+    int | None, typer.Option(metavar="N", min=0, help="Program: discarded repeats; default 1.")
 ]
 RepeatsOption = Annotated[
-    int | None, typer.Option(min=1, help="Program: kept repeats; default 5.")
+    int | None, typer.Option(metavar="N", min=1, help="Program: kept repeats; default 5.")
 ]
 TimeoutOption = Annotated[
     float | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from orchestrator.cli.examples import EXITS
@@ -61,7 +62,8 @@ def _page(page: Page) -> Iterator[str]:
 def _own_exits(page: Page) -> Iterator[str]:
     described = " ".join(page.description)
     for number, about in page.exits.items():
-        if EXITS.get(number) != about and f"Exits with {number}" not in described:
+        told = re.search(rf"Exits with [^.]*\b{number} if", described)
+        if EXITS.get(number) != about and not told:
             yield f"Exit code {number}: {about}."
 
 
