@@ -68,13 +68,16 @@ class Blobs:
 
     Args:
         folder: where they lie; made when missing.
+        lasting: a blob is still there after a loss of power. In a cache it need not be, which
+            spares a flush each; one that is there is right either way.
 
     Raises:
         DiskFull: the folder cannot be made for lack of room.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, lasting: bool = True) -> None:
         self._folder = folder
+        self._lasting = lasting
         self._root = str(folder)
         self._scratch = folder / SCRATCH
         with full_disk(folder):
@@ -119,12 +122,15 @@ class Blobs:
                 self.adopt(part, digest)
         return digest
 
-    def put_file(self, path: Path, *, expect: Digest | None = None) -> Digest:
+    def put_file(
+        self, path: Path, *, expect: Digest | None = None, by: Path | None = None
+    ) -> Digest:
         """Store a copy of a file durably; the file stays the caller's.
 
         Args:
             path: the file.
             expect: what it must be.
+            by: a file to copy to first, in a scratch folder that the caller has of this store.
 
         Raises:
             DigestMismatch: it is something else; nothing is stored.
@@ -133,13 +139,18 @@ class Blobs:
         """
         if expect is not None and self.has(expect.sha256, size_bytes=expect.size_bytes):
             return expect
+        if by is not None:
+            return self._put_by(by, path, expect)
         with self.open_scratch() as scratch:
-            part = scratch / "part"
-            digest = _copy(path, part)
-            if expect is not None and digest != expect:
-                raise DigestMismatch(f"{path} is {digest.sha256}, not {expect.sha256}")
-            if not self.has(digest.sha256, size_bytes=digest.size_bytes):
-                self.adopt(part, digest)
+            return self._put_by(scratch / "part", path, expect)
+
+    def _put_by(self, part: Path, path: Path, expect: Digest | None) -> Digest:
+        part.unlink(missing_ok=True)
+        digest = _copy(path, part)
+        if expect is not None and digest != expect:
+            raise DigestMismatch(f"{path} is {digest.sha256}, not {expect.sha256}")
+        if not self.has(digest.sha256, size_bytes=digest.size_bytes):
+            self.adopt(part, digest)
         return digest
 
     def take(self, source: Blobs, digest: Digest) -> None:
@@ -161,7 +172,7 @@ class Blobs:
         os.makedirs(os.path.dirname(place), exist_ok=True)
         with suppress(OSError):
             os.link(origin, place)
-            flush_folder(os.path.dirname(place))
+            self._flush(os.path.dirname(place))
             return
         self.put_file(origin, expect=digest)
 
@@ -212,7 +223,11 @@ class Blobs:
         with part.open("rb") as file:
             os.fsync(file.fileno())
         os.rename(part, place)
-        flush_folder(folder)
+        self._flush(folder)
+
+    def _flush(self, folder: str) -> None:
+        if self._lasting:
+            flush_folder(folder)
 
 
 def _copy(source: Path, target: Path) -> Digest:

@@ -78,6 +78,7 @@ class Snapshot:
     def __init__(self, digests: FileDigests) -> None:
         self._digests = digests
         self._seen: dict[str, Digest | None] = {}
+        self._real: dict[str, str] = {}
 
     def digest(self, path: str) -> Digest | None:
         """The digest of a regular file; None where there is none."""
@@ -85,6 +86,13 @@ class Snapshot:
             return self._seen[path]
         except KeyError:
             return self._seen.setdefault(path, self._digests.digest(path))
+
+    def real(self, path: str) -> str:
+        """A path without links, as it was when first asked for."""
+        try:
+            return self._real[path]
+        except KeyError:
+            return self._real.setdefault(path, os.path.realpath(path))
 
     def forget(self, path: str) -> None:
         """Look again the next time."""
@@ -136,14 +144,17 @@ def files_below(folder: Path) -> list[str]:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Replace a file so that readers see the old or the new one, also after a loss of power."""
+    """Replace a file so that readers see the old or the new one.
+
+    After a loss of power it may be cut off, or hold zeros, for which a flush would make each
+    target of a build wait: only for JSON, which is none then, and whose loss costs no more than
+    making something again.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
     try:
         with part.open("wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
         part.rename(path)
     except OSError:
         part.unlink(missing_ok=True)

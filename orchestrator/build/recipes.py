@@ -281,17 +281,18 @@ def place_reads(target: Target, paths: Iterable[str], files: Snapshot) -> tuple[
     Raises:
         BuildError: a file it read is gone.
     """
-    declared = {os.path.realpath(i.path) for i in target.inputs if isinstance(i, Source)}
-    covered = tuple(f"{os.path.realpath(folder)}/" for folder in target.covered)
+    declared = {files.real(i.path) for i in target.inputs if isinstance(i, Source)}
+    covered = tuple(f"{files.real(str(folder))}/" for folder in target.covered)
+    places = {place: files.real(str(folder)) for place, folder in target.places.items()}
     found = {}
     for path in paths:
-        real = os.path.realpath(path)
+        real = files.real(path)
         if real in declared or real.startswith(covered):
             continue
         digest = files.digest(real)
         if digest is None:
             raise BuildError(f"{target.name}: {path} vanished while it was built")
-        place, name = _nearest(target.places, real)
+        place, name = _nearest(places, real)
         found[place, name] = Read(place, name, digest)
     return tuple(found[key] for key in sorted(found))
 
@@ -375,12 +376,12 @@ def _hash(value: object) -> str:
     return hashlib.sha256(json.dumps(value, separators=(",", ":")).encode()).hexdigest()
 
 
-def _nearest(places: Mapping[str, Path], path: str) -> tuple[str, str]:
-    """The deepest place that holds a path."""
+def _nearest(places: Mapping[str, str], path: str) -> tuple[str, str]:
+    """The deepest place that holds a path; all without links."""
     best = (_ELSEWHERE, path)
     depth = 0
     for place, folder in places.items():
-        root = f"{os.path.realpath(folder)}/"
+        root = f"{folder}/"
         if place != SCRATCH and path.startswith(root) and len(root) > depth:
             best, depth = (place, path[len(root) :]), len(root)
     return best

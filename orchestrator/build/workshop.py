@@ -50,6 +50,8 @@ GC_LOCK = "gc.lock"
 _LOCK_PAUSE_S = 0.05
 #: A file stamped within the kernel's tick of the start may have been read before or after, ns.
 _TICK_NS = 20_000_000
+#: In a target's scratch, what is about to become a blob.
+_PART = ".part"
 #: Times a target is begun anew because its sources were edited under it.
 _TRIES = 5
 
@@ -73,7 +75,7 @@ class Workshop:
     """
 
     def __init__(self, cache: Path, environment: Mapping[str, str]) -> None:
-        self.blobs = Blobs(cache / "blobs")
+        self.blobs = Blobs(cache / "blobs", lasting=False)
         self.files = FileDigests(cache / "digests.json")
         self._book = RecipeBook(cache / "recipes")
         self._locks = cache / "locks"
@@ -190,15 +192,18 @@ class Workshop:
             base = {**target.places, SCRATCH: scratch}[target.commands[-1].cwd]
             paths = target.reads(scratch) if target.reads else ()
             seen = [os.path.join(base, path) for path in paths]
-            reads = place_reads(target, [p for p in seen if not _below(p, scratch)], files)
+            own = f"{files.real(str(scratch))}/"
+            reads = place_reads(
+                target, [p for p in seen if not files.real(p).startswith(own)], files
+            )
             touched = [*declared, *(locate(target, read) for read in reads)]
             if _changed_since(touched, begun_ns) or bind(target, attempt.parts, files) != (
                 attempt.ingredients
             ):
                 return None
-            product = self.blobs.put_file(scratch / target.file_name)
-        record = Record(reads, product, time.monotonic() - clock, datetime.now(UTC))
-        return self._remember(attempt, record)
+            product = self.blobs.put_file(scratch / target.file_name, by=scratch / _PART)
+            record = Record(reads, product, time.monotonic() - clock, datetime.now(UTC))
+            return self._remember(attempt, record, scratch)
 
     def _check_trees(self, target: Target) -> None:
         """Hold trees to what was planned: all of a build is made from the same one.
@@ -217,14 +222,14 @@ class Workshop:
                     " files rest"
                 )
 
-    def _remember(self, attempt: _Attempt, record: Record) -> Made | None:
+    def _remember(self, attempt: _Attempt, record: Record, scratch: Path) -> Made | None:
         """Keep sources and headers as blobs and the record of it all; None: a source changed."""
         made = _made(attempt, record)
         for text in (i for i in attempt.target.inputs if isinstance(i, Text)):
             self.blobs.put_bytes(text.text.encode())
         try:
             for path, digest in made.sources:
-                self.blobs.put_file(Path(path), expect=digest)
+                self.blobs.put_file(Path(path), expect=digest, by=scratch / _PART)
         except DigestMismatch:
             return None
         self._book.add(attempt.order, record)
@@ -278,10 +283,6 @@ def _made(attempt: _Attempt, record: Record) -> Made:
     products = (i for i in attempt.target.inputs if isinstance(i, Product))
     parts = tuple(attempt.parts[product.target] for product in products)
     return Made(attempt.target, attempt.ingredients, attempt.order, record, parts)
-
-
-def _below(path: str, folder: Path) -> bool:
-    return os.path.realpath(path).startswith(f"{os.path.realpath(folder)}/")
 
 
 def _changed_since(paths: list[str], begun_ns: int) -> bool:

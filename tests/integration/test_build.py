@@ -388,6 +388,51 @@ def test_damaged_memory_is_made_again(tmp_path: Path) -> None:
     assert made(first).digest == made(third).digest
 
 
+@pytest.mark.toolchain
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:-1], lambda data: bytes(len(data)), lambda _: b""]
+)
+def test_what_a_loss_of_power_leaves_of_a_recipe_is_none(
+    tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    """Recipes are not flushed: cut off, zeros or empty, the target is made again."""
+    folder, cache = tmp_path / "c", tmp_path / "cache"
+    write_c(folder)
+    targets = [c_object(folder, "a.c")]
+    (first,) = build(workshop(cache), targets)
+    for file in (cache / "recipes").glob("*/*.json"):
+        file.write_bytes(damage(file.read_bytes()))
+    log = Log()
+    (again,) = build(workshop(cache), targets, log=log)
+    assert list(log.made()) == ["test/a.c.o wasm32"]
+    assert made(again).digest == made(first).digest
+    known = Log()
+    build(workshop(cache), targets, log=known)
+    assert known.made() == {}
+
+
+@pytest.mark.toolchain
+def test_a_target_waits_for_its_bytes_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of product and source, each flushed once before it gets its name; of nothing else."""
+    folder = tmp_path / "c"
+    write_c(folder)
+    shop = workshop(tmp_path / "cache")
+    build(shop, [c_object(folder, "a.c")])
+    (folder / "a.c").write_text('#include "common.h"\nint a(void) { return COMMON + 5; }\n')
+    flush, flushed = os.fsync, []
+
+    def count(descriptor: int) -> None:
+        flushed.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", count)
+    build(shop, [c_object(folder, "a.c")])
+    assert len(flushed) == 2
+    assert all("/blobs/scratch/" in path for path in flushed)
+
+
 def test_missing_tool_names_the_doctor(tmp_path: Path) -> None:
     """A tool that is not there is said in one line with the next step."""
     tool = replace(SHELL, path="/nowhere/sh")
