@@ -158,9 +158,8 @@ def _waited(waited_s: float, timed_s: float, cpu: int) -> str:
     """Judge by what a shared core costs, whoever it was shared with."""
     if waited_s <= max(MOST_WAITED_FRACTION * timed_s, LEAST_WAITED_S):
         return ""
-    share = min(100 * waited_s / timed_s, 100) if timed_s else 100
-    how_long = f"{waited_s * 1e3:.1f} ms, {share:.0f} % of its time"
-    return f"busy: the program waited {how_long}, for core {cpu}"
+    how_long = f"{waited_s * 1e3:.1f} ms for core {cpu}"
+    return f"busy: the program waited {how_long}; {timed_s * 1e3:.1f} ms are measured"
 
 
 def _stolen(window: Window) -> str:

@@ -74,7 +74,7 @@ def test_what_was_waited_for_the_core_is_kept_and_judged() -> None:
         repeat.region_ns, repeat.execute_ns, repeat.waited_ns = 10_000_000, 99_000_000, waited_ns
     found = translate.finished(report, device(), {})
     assert found.numbers["waited_s"] == pytest.approx(0.003)
-    assert found.validity == ("busy: the program waited 3.0 ms, 15 % of its time, for core 1",)
+    assert found.validity == ("busy: the program waited 3.0 ms for core 1; 20.0 ms are measured",)
     report.repeats[1].ClearField("waited_ns")
     assert "waited_s" not in translate.finished(report, device(), {}).numbers
 
