@@ -45,6 +45,8 @@ def expected_problem(checker: Checker, path: Path, case: Case) -> str:
     shown = path.relative_to(case.workload.folder)
     if not path.is_file():
         return f"no file {shown}: write the right output there"
+    if not path.resolve().is_relative_to(case.workload.folder.resolve()):
+        return f"{shown} leads out of the folder by a link: copy the file into it"
     try:
         return _problem(checker, path, str(shown), case.workload.limits.output_bytes)
     except OSError as error:

@@ -46,6 +46,7 @@ from orchestrator.files.spelling import next_step
 from orchestrator.files.wasm import read_module
 from orchestrator.files.wasmcheck import check_runnable
 from orchestrator.files.yamlfile import Document, Where, check, read_yaml, show
+from orchestrator.files.yamlfile import name as name_of_place
 
 FILE_NAME = "workload.yaml"
 
@@ -233,7 +234,19 @@ def _check_kind(document: Document, folder: Path) -> None:
                 (key,), f"'{key}' goes with sources only: remove it, or build from sources"
             )
     for index, source in enumerate(data.get("sources", ())):
-        _inside(document, ("sources", index), folder, source)
+        _source(document, ("sources", index), folder, source)
+
+
+def _source(document: Document, where: Where, folder: Path, source: str) -> None:
+    _refuse_special(document, where, _inside(document, where, folder, source))
+    if not source.endswith(".c"):
+        raise document.complaint(where, f"{show(source)} is no C file: name files that end in .c")
+
+
+def _refuse_special(document: Document, where: Where, path: Path) -> None:
+    if not path.is_file():
+        kind = "a folder" if path.is_dir() else "no regular file"
+        raise document.complaint(where, f"{name_of_place(where)} is {kind}: name a file")
 
 
 def _inside(document: Document, where: Where, folder: Path, path: str) -> Path:
@@ -241,6 +254,11 @@ def _inside(document: Document, where: Where, folder: Path, path: str) -> Path:
     _refuse_outside(document, where, path)
     if not (folder / path).exists():
         raise document.complaint(where, f"no file {path}: make it, or correct the path")
+    if not (folder / path).resolve().is_relative_to(folder.resolve()):
+        # A backup, and whoever is given the folder, would have the link and not the file.
+        raise document.complaint(
+            where, f"{show(path)} leads out of the folder by a link: copy the file into it"
+        )
     return folder / path
 
 
@@ -255,8 +273,7 @@ def _file(document: Document, folder: Path, key: str) -> Path | None:
     if key not in document.data:
         return None
     path = _inside(document, (key,), folder, document.data[key])
-    if not path.is_file():
-        raise document.complaint((key,), f"'{key}' is a folder: name a file")
+    _refuse_special(document, (key,), path)
     return path
 
 

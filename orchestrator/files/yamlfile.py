@@ -13,7 +13,7 @@ from typing import Any, NoReturn, cast
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
@@ -21,6 +21,7 @@ from ruamel.yaml.reader import ReaderError
 from orchestrator.domain.errors import UsageError
 from orchestrator.files.schema import Schema
 from orchestrator.files.spelling import next_step
+from orchestrator.files.textfile import read_text
 
 #: Keys and indexes from the top of a file down to one value.
 Where = tuple[str | int, ...]
@@ -94,19 +95,7 @@ def read_yaml(path: Path, error: type[UsageError]) -> Document:
     Raises:
         UsageError: as ``error``: no such file, not UTF-8, not YAML.
     """
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        raise error("no such file: check the path", file=path) from None
-    except OSError as cause:
-        raise error(
-            f"cannot be read ({cause.strerror}): name a readable file", file=path
-        ) from cause
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError as cause:
-        line = raw[: cause.start].count(b"\n") + 1
-        raise error("not UTF-8 text: save the file as UTF-8", file=path, line=line) from cause
+    text = read_text(path, error, missing="check the path")
     return parse_yaml(text, path, error)
 
 
@@ -187,6 +176,8 @@ class _Flattening:
             raise self.error(
                 "too many or too deep values: simplify the file", file=self.path, line=line
             )
+        if isinstance(loaded, CommentedMap | CommentedSeq | TaggedScalar) and loaded.tag.value:
+            raise self.error(f"a tag, {loaded.tag.value}: remove it", file=self.path, line=line)
         if isinstance(loaded, CommentedMap):
             return {
                 (known := self._key(key, loaded)): self.value(
@@ -220,6 +211,8 @@ class _Flattening:
             return loaded
         if isinstance(loaded, float) and not math.isfinite(loaded):
             raise self.error("not a finite number: write one that is", file=self.path, line=line)
+        if isinstance(loaded, str) and "\0" in loaded:
+            raise self.error("a null character: remove it", file=self.path, line=line)
         for kind in (str, int, float):
             if isinstance(loaded, kind):
                 return kind(loaded)

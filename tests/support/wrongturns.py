@@ -20,6 +20,7 @@ from pathlib import Path
 from tests.support.commands import Said, farm
 
 CATALOGUES = Path(__file__).resolve().parents[1] / "acceptance" / "wrong_turns"
+CHECKOUT = str(CATALOGUES.parents[2])
 #: What an orchestrator leaves beside what it stores: its lock, and SQLite's companions. The
 #: database is looked into instead.
 _COMPANIONS = ("farm.db", "farm.db-shm", "farm.db-wal", "orchestrator.lock")
@@ -49,7 +50,14 @@ class Pipe:
     """A named pipe nobody writes into, to be made in place of a file."""
 
 
-Content = str | bytes | Link | Sparse | Folder | Pipe
+@dataclass(frozen=True, slots=True)
+class Added:
+    """Text at the end of a file that the farm has."""
+
+    text: str
+
+
+Content = str | bytes | Added | Link | Sparse | Folder | Pipe
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,8 @@ class WrongTurn:
     name: str
     #: What follows ``farm``, as in a shell; HOME stands for the farm's folder, where it runs.
     argv: str
-    #: The one line on stderr after ``farm: ``; a pattern where a library's own words vary.
+    #: The one line on stderr after ``farm: ``, HOME and CHECKOUT in it standing for folders; a
+    #: pattern where a library's own words vary.
     says: str | re.Pattern[str]
     code: int = 2
     #: What is written into the farm before, by path below it; above it with ``../``.
@@ -120,7 +129,7 @@ def judge(turn: WrongTurn, taken: Taken) -> None:
     """Hold what came of a turn against what should have: code, one line, nothing half-done."""
     said = taken.said
     assert "Traceback" not in said.err, said.err
-    complaint = said.complaint.replace(str(taken.home), "HOME")
+    complaint = said.complaint.replace(str(taken.home), "HOME").replace(CHECKOUT, "CHECKOUT")
     if isinstance(turn.says, str):
         assert complaint == f"farm: {turn.says}"
     else:
@@ -135,11 +144,14 @@ def _write(path: Path, content: Content) -> None:
     match content:
         case str() | bytes():
             path.write_bytes(content.encode() if isinstance(content, str) else content)
+        case Added(text):
+            with path.open("a", encoding="utf-8") as file:
+                file.write(text)
         case Link(to):
             path.symlink_to(to)
         case Sparse(size_bytes):
-            with path.open("wb") as file:
-                file.truncate(size_bytes)
+            with path.open("wb") as empty:
+                empty.truncate(size_bytes)
         case Folder():
             path.mkdir()
         case Pipe():
