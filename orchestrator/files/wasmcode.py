@@ -97,12 +97,14 @@ _PREFIXED: dict[int, dict[int, _Entry]] = {
     },
 }
 
-# The same, as patterns of the usual spelling; any other one stops them.
-_NUMBER = rb"(?:[\x00-\x7f]|[\x80-\xff]{1,3}+[\x00-\x7f]|[\x80-\xff]{4}[\x00-\x0f])"
+# The same, as patterns of the usual spelling; any other one stops them. None is possessive, though
+# nothing is ever taken back: Python before 3.11.5 gets possessive groups wrong (gh-106052), and so
+# does Debian 12's.
+_NUMBER = rb"(?:[\x00-\x7f]|[\x80-\xff]{1,3}[\x00-\x7f]|[\x80-\xff]{4}[\x00-\x0f])"
 _PATTERNS = {
     "v": _NUMBER,
-    "i": rb"(?:[\x80-\xff]{0,3}+[\x00-\x7f]|[\x80-\xff]{4}[\x00-\x07\x78-\x7f])",
-    "l": rb"(?:[\x80-\xff]{0,8}+[\x00-\x7f]|[\x80-\xff]{9}[\x00\x7f])",
+    "i": rb"(?:[\x80-\xff]{0,3}[\x00-\x7f]|[\x80-\xff]{4}[\x00-\x07\x78-\x7f])",
+    "l": rb"(?:[\x80-\xff]{0,8}[\x00-\x7f]|[\x80-\xff]{9}[\x00\x7f])",
     "b": rb"[\x00-\xff]",
     "4": rb"[\x00-\xff]{4}",
     "8": rb"[\x00-\xff]{8}",
@@ -112,6 +114,8 @@ _PATTERNS = {
     "t": rb"\x00",
     "k": rb"[\x40\x7c-\x7f]",
 }
+#: Instructions that one match takes at most: it remembers something for each.
+_AT_ONCE = 4096
 #: Most frequent first: the alternatives of a pattern are tried in turn.
 _ORDER = ("v", "", "i", "m", "k", "vt", "l", "8", "4", "z")
 
@@ -132,8 +136,9 @@ def function_body(reader: Reader, note: Note, known: set[Proposal]) -> None:
         value_type(reader, note)
     while reader.left:
         found = _quick(frozenset(known)).match(reader.data, reader.at, reader.end)
-        reader.at = found.end() if found else reader.at
-        if reader.left:
+        if found:
+            reader.at = found.end()
+        else:
             _instruction(reader, note)
     if reader.data[reader.end - 1] != _END:
         raise reader.damaged()
@@ -265,14 +270,14 @@ _SPECIAL = {
 
 @functools.lru_cache(maxsize=64)
 def _quick(known: frozenset[Proposal]) -> re.Pattern[bytes]:
-    """A pattern of any number of instructions that belong to known proposals only."""
+    """A pattern of some instructions that belong to known proposals only."""
     choices = _choices(_PLAIN, known)
-    choices[1] += b"++"  # without anything after them: runs of these are common
+    choices[1] += b"+"  # without anything after them: runs of these are common
     for prefix, table in _PREFIXED.items():
         short = _choices({n: entry for n, entry in table.items() if n < 0x80}, known)
         if found := short + _two_bytes(table, known):
             choices.append(b"%s(?:%s)" % (_set({prefix}), b"|".join(found)))
-    return re.compile(b"(?:%s)*+" % b"|".join(choices))
+    return re.compile(b"(?:%s){1,%d}" % (b"|".join(choices), _AT_ONCE))
 
 
 def _two_bytes(table: dict[int, _Entry], known: frozenset[Proposal]) -> list[bytes]:

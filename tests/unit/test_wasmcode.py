@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from orchestrator.files import wasmcode
 from orchestrator.files.wasm import parse_module, parse_proposals
 from orchestrator.files.wasmbytes import ModuleFormatError, Reader
 from orchestrator.files.wasmcode import function_body
@@ -242,3 +244,17 @@ def _takes(tools: str, path: Path, proposals: frozenset[P]) -> bool:
         [tools, "validate", f"--features={features}", path], check=False, capture_output=True
     )
     return done.returncode == 0
+
+
+def test_a_long_function_is_read_to_its_end() -> None:
+    """More instructions than one match takes, and a proposal behind them all."""
+    long = b"\x41\0\x1a" * 10_000
+    assert parse_proposals(module(body=long)) == set()
+    assert parse_proposals(module(body=long + b"\x12\0")) == {P.TAIL_CALL}
+
+
+def test_no_pattern_is_possessive() -> None:
+    """Debian 12's Python 3.11.2 takes what such a group does not match."""
+    patterns = re.findall(r'b"([^"]*)"', Path(wasmcode.__file__).read_text())
+    assert any(pattern.startswith("(?:") for pattern in patterns)
+    assert [one for one in patterns if re.search(r"[*+?}]\+|\(\?>", one)] == []
