@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from protos.farm.v1 import agents_pb2 as pb
-from tests.support.agents import Rig, open_rig, wait_until
+from tests.support.agents import Rig, open_rig
 from tests.support.certificates import make_identity
 from tests.support.orchestrator import CHUNK_BYTES, Orchestrator
+from tests.support.waiting import SOON_S, wait_until
 
 
 @pytest.fixture
@@ -128,9 +129,7 @@ def test_silence_beyond_the_lease_stops_the_attempt(rig: Rig) -> None:
     rig.orchestrator.grant(1, rig.assignment(7, rig.noting(7, "sleep 600")))
     wait_until(lambda: rig.notes(7, "begin"))
     rig.orchestrator.stop()
-    began_s = time.monotonic()
-    wait_until(lambda: not _runners(rig), 20)
-    assert 1.0 < time.monotonic() - began_s < 10
+    wait_until(lambda: not _runners(rig), "nobody ended the attempt")
     rig.orchestrator.start()
     report = rig.orchestrator.wait_for_report(7, 60)
     assert report.outcome == pb.OUTCOME_CANCELLED
@@ -151,22 +150,17 @@ def test_silence_within_the_lease_disturbs_nothing(rig: Rig) -> None:
 
 
 def test_keeps_calling_with_back_off(rig: Rig) -> None:
-    """Nobody serves for four seconds: the agent calls again and again, and ever more seldom."""
+    """Nobody serves: the agent calls again and again, with pauses, which load only lengthens."""
     rig.orchestrator.stop()
     agent = rig.start_agent()
-    dialled: list[float] = []
     host, port = rig.orchestrator.address.split(":")
     with socket.create_server((host, int(port))) as listener:
-        listener.settimeout(0.1)
-        deadline_s = time.monotonic() + 4
-        while time.monotonic() < deadline_s:
-            try:
-                connection, _ = listener.accept()
-            except TimeoutError:
-                continue
+        listener.settimeout(SOON_S)
+        dialled: list[float] = []
+        for _ in range(4):
+            listener.accept()[0].close()
             dialled.append(time.monotonic())
-            connection.close()
-    assert 3 <= len(dialled) <= 20
+    assert dialled[-1] - dialled[0] > 0.3
     assert agent.poll() is None
     rig.orchestrator.start()
     rig.orchestrator.wait_until(lambda: rig.orchestrator.states)

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from protos.farm.v1 import agents_pb2 as pb
-from tests.support.agents import Rig, open_rig, wait_until
+from tests.support.agents import Rig, open_rig
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture

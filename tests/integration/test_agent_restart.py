@@ -20,7 +20,8 @@ from agent.journal import Journal
 from agent.order import Ref
 from agent.processes import read_boot_id
 from protos.farm.v1 import agents_pb2 as pb
-from tests.support.agents import Rig, open_rig, wait_until
+from tests.support.agents import Rig, open_rig
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from orchestrator.domain.device import Arch
 from orchestrator.domain.matrix import Mode, Runtime
 from protos.farm.v1 import agents_pb2 as pb
 from tests.support import native
-from tests.support.agents import Rig, open_rig, wait_until
+from tests.support.agents import Rig, open_rig
+from tests.support.waiting import wait_until
 
 #: A cold cache builds WAMR first.
 pytestmark = [pytest.mark.toolchain, pytest.mark.timeout(1200)]
@@ -27,8 +28,6 @@ TARGETS = [
     pytest.param((Runtime.NATIVE, Arch.X86_64), id="native"),
     pytest.param((Runtime.FAST, Arch.AARCH64), id="emulated-wasm", marks=pytest.mark.emulator),
     pytest.param((Runtime.NATIVE, Arch.AARCH64), id="emulated", marks=pytest.mark.emulator),
-    pytest.param((Runtime.AOT, Arch.ARMV7), id="32-bit-wasm", marks=pytest.mark.emulator),
-    pytest.param((Runtime.NATIVE, Arch.ARMV7), id="32-bit", marks=pytest.mark.emulator),
     pytest.param((Runtime.AOT, Arch.ARMV7), id="32-bit-wasm", marks=pytest.mark.emulator),
     pytest.param((Runtime.NATIVE, Arch.ARMV7), id="32-bit", marks=pytest.mark.emulator),
 ]

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.agents import wait_until
 from tests.support.ledger import Ledger
+from tests.support.waiting import wait_until
 
 #: Sleeps until its standard input closes; its further arguments are for those who look.
 WAITS = (sys.executable, "-c", "import sys; sys.stdin.read()")

@@ -6,14 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from orchestrator import local_agents
 from orchestrator.clock import SystemClock
 from orchestrator.config import DEFAULT_LEASE_S
 from orchestrator.local_agents import (
@@ -28,8 +27,7 @@ from orchestrator.local_agents import (
 from protos.states import DeviceState
 from tests.support import factories as make
 from tests.support.runtime import FARM, Served, serve
-
-SOON_S = 40.0
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -53,13 +51,6 @@ def _serves(served: Served) -> AgentsFor:
     return AgentsFor(FARM, served.trust, served.folder / "agents", address)
 
 
-def _until(happened: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + SOON_S
-    while not happened():
-        assert time.monotonic() < deadline_s, "it never happened"
-        threading.Event().wait(0.05)
-
-
 def _speaks(served: Served) -> bool:
     return served.desk.store.knows_facts("local")
 
@@ -74,28 +65,30 @@ def _lives(pid: int) -> bool:
 
 def test_an_agent_speaks_for_its_device(served: Served, agents: LocalAgents) -> None:
     """With its own certificate it synchronizes and sends its facts."""
-    _until(lambda: _speaks(served))
+    wait_until(lambda: _speaks(served))
     assert set(agents.pids()) == {"local"}
     assert served.desk.store.device("local").state is DeviceState.IDLE
 
 
 def test_a_killed_agent_is_started_again(served: Served, agents: LocalAgents) -> None:
     """Soon, as another process."""
-    _until(lambda: _speaks(served))
+    wait_until(lambda: _speaks(served))
     before = agents.pids()["local"]
     os.kill(before, signal.SIGKILL)
-    _until(lambda: agents.pids().get("local", before) != before)
+    wait_until(lambda: agents.pids().get("local", before) != before)
 
 
-def test_stopping_leaves_none(served: Served, agents: LocalAgents) -> None:
+def test_stopping_leaves_none(
+    served: Served, agents: LocalAgents, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """They leave by themselves when their standard input closes; twice does no harm."""
-    _until(lambda: _speaks(served))
+    wait_until(lambda: _speaks(served))
     pid = agents.pids()["local"]
-    began_s = time.monotonic()
+    # By force they would go only after this test was given up.
+    monkeypatch.setattr(local_agents, "LEAVE_S", 86_400.0)
     agents.stop()
     agents.stop()
     assert not _lives(pid)
-    assert time.monotonic() - began_s < 10
     assert agents.pids() == {}
 
 
@@ -123,14 +116,14 @@ def test_an_agent_leaves_with_its_orchestrator(served: Served, tmp_path: Path) -
     ) as orchestrator:
         assert orchestrator.stdout is not None
         pid = int(orchestrator.stdout.readline())
-        _until(lambda: _speaks(served))
+        wait_until(lambda: _speaks(served))
         orchestrator.kill()
-    _until(lambda: not _lives(pid))
+    wait_until(lambda: not _lives(pid))
 
 
 def test_the_configuration_is_what_agents_read(served: Served, agents: LocalAgents) -> None:
     """Each key, with paths below the device's own folder."""
-    _until(lambda: bool(agents.pids()))
+    wait_until(lambda: bool(agents.pids()))
     folder = served.folder / "agents" / "local"
     with (folder / "agent.toml").open("rb") as file:
         config = tomllib.load(file)
@@ -155,7 +148,7 @@ def test_a_missing_emulator_keeps_no_other_device_away(served: Served) -> None:
     agents = LocalAgents(_serves(served), [device, make.device()], SystemClock())
     agents.start()
     try:
-        _until(lambda: _speaks(served))
+        wait_until(lambda: _speaks(served))
         assert set(agents.pids()) == {"local"}
     finally:
         agents.stop()

@@ -6,9 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +14,7 @@ from pathlib import Path
 from protos.farm.v1 import agents_pb2 as pb
 from tests.support.fake_runner import write_fake_runner
 from tests.support.orchestrator import Orchestrator
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -159,11 +158,3 @@ def open_rig(folder: Path) -> Iterator[Rig]:
 
 def _toml(value: str | bool) -> str:
     return str(value).lower() if isinstance(value, bool) else f'"{value}"'
-
-
-def wait_until(happened: Callable[[], object], timeout_s: float = 20.0) -> None:
-    """Wait for something true, asked a hundred times a second."""
-    deadline_s = time.monotonic() + timeout_s
-    while not happened():
-        assert time.monotonic() < deadline_s, "it did not happen in time"
-        threading.Event().wait(0.01)
