@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import stat
 from pathlib import Path
 
@@ -156,7 +157,17 @@ def test_the_cache_is_one_per_user() -> None:
     """Farms of one user share what was built."""
     assert default_cache({"FARM_CACHE_DIR": "/a", "XDG_CACHE_HOME": "/b"}) == Path("/a")
     assert default_cache({"XDG_CACHE_HOME": "/b"}) == Path("/b/farm")
-    assert default_cache({}) == Path.home() / ".cache" / "farm"
+    assert default_cache({"HOME": "/c", "XDG_CACHE_HOME": ""}) == Path("/c/.cache/farm")
+
+
+def test_a_user_without_home_has_the_one_of_the_accounts() -> None:
+    """Where there is none either, as in a container, the line says what to set."""
+    try:
+        home = pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        assert complaint(lambda: default_cache({})).startswith("HOME is not set and user ")
+    else:
+        assert default_cache({}) == Path(home) / ".cache" / "farm"
 
 
 def test_a_farm_is_found(tmp_path: Path) -> None:
