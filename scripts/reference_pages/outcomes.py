@@ -101,7 +101,7 @@ VALIDITY: Mapping[str, str] = {
     "frequency": "the governor changed, or a fixed frequency fell",
     "swap": "pages went to or came from disk",
     "unpinned": "the program was not held to one core",
-    "busy": "others used the program's core",
+    "busy": "the program waited for its core while others used it",
     "steal": "the hypervisor gave the time to others",
 }
 _WORDS = """
