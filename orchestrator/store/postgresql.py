@@ -253,7 +253,6 @@ def _line(error: psycopg.Error) -> str:
     return first
 
 
-_SILENT = "does not answer; is the server running, and the address right?"
 _AWAY = "the server went away; nothing stored is lost, try again"
 _LOGIN = "refuses the login; check the user, and the password in ~/.pgpass or PGPASSWORD"
 _NONE = "no such database there; make it with: createdb NAME"

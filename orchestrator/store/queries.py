@@ -164,7 +164,8 @@ def _meaning(
     if code == "SQLITE_INTERRUPT":
         # Python drops what is raised while SQLite calls back, an interrupt from the keyboard too.
         return too_slow(clock.timeout_s) if clock.over else KeyboardInterrupt()
-    if code in {"SQLITE_AUTH", "SQLITE_READONLY"}:
+    # A PRAGMA that is asked as a table, and a function, are refused under another code.
+    if code in {"SQLITE_AUTH", "SQLITE_READONLY"} or str(error).startswith("not authorized"):
         return refused()
     known = sqlite.complaint(str(path), error) if code != "SQLITE_ERROR" else None
     return known or wrong(statement, str(error), _place(statement, str(error)))
