@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from orchestrator.doctor import Finding
+from orchestrator.care.doctor import Finding
 from orchestrator.domain.artifact import Digest, Provenance
 from orchestrator.domain.attempt import Finished, Sample
 from orchestrator.domain.device import Device, DeviceStatus

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from orchestrator.blobs import Blobs
 from orchestrator.build import modes
-from orchestrator.build.digests import files_below
 from orchestrator.build.engine import make_all, survey_all
 from orchestrator.build.kit import Kit, Wanted
 from orchestrator.build.modes import ResolvedMode
@@ -23,6 +22,7 @@ from orchestrator.domain.matrix import CellPlan, Mode
 from orchestrator.domain.order import BuildStep
 from orchestrator.domain.runtime_source import RuntimeSource
 from orchestrator.domain.workload import Case, CheckerKind, Grant, Workload
+from orchestrator.files.below import files_below
 from orchestrator.files.expected import read_digest
 from orchestrator.locks import share_lock
 

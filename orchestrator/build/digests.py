@@ -15,6 +15,7 @@ from stat import S_ISREG
 
 from orchestrator.blobs import digest_file
 from orchestrator.domain.artifact import Digest
+from orchestrator.files.below import files_below
 
 #: A file changed this recently may change again without its times moving: the kernel stamps files
 #: with its tick, at worst 10 ms long (CONFIG_HZ=100).
@@ -133,14 +134,6 @@ def parts_digest(digests: FileDigests, folder: Path, parts: Sequence[str]) -> st
             raise FileNotFoundError(errno.ENOENT, "no such folder", str(folder / part))
         names += [f"{part}/{name}" for name in files_below(folder / part)]
     return tree_digest(digests, folder, names)
-
-
-def files_below(folder: Path) -> list[str]:
-    """Every file below a folder, relative to it, sorted; links to folders are not followed."""
-    found: list[str] = []
-    for place, _, files in os.walk(folder):
-        found += [os.path.relpath(os.path.join(place, file), folder) for file in files]
-    return sorted(found)
 
 
 def write_whole(path: Path, data: bytes) -> None:

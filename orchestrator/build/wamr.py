@@ -16,7 +16,7 @@ from orchestrator.blobs import Blobs
 from orchestrator.build.cargo import Cargo, find_cargo
 from orchestrator.build.cmake import Project, read_ninja_deps
 from orchestrator.build.command import last_lines, run_tool
-from orchestrator.build.digests import FileDigests, files_below, parts_digest, tree_digest
+from orchestrator.build.digests import FileDigests, parts_digest, tree_digest
 from orchestrator.build.modes import ResolvedMode
 from orchestrator.build.native import kernel_objects
 from orchestrator.build.recipes import Constant, Product, Target, Tool, Tree
@@ -24,6 +24,7 @@ from orchestrator.build.toolchain import PLATFORMS, link, missing_tool
 from orchestrator.domain.artifact import ArtifactKind, Digest
 from orchestrator.domain.device import Arch
 from orchestrator.domain.errors import BuildError
+from orchestrator.files.below import files_below
 
 _CRATE = "wamrx-sys"
 _ENTRY = "build-scripts/runtime_lib.cmake"

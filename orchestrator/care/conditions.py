@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from orchestrator.care.doctor import Finding
 from orchestrator.care.packages import bring
-from orchestrator.doctor import Finding
 
 #: A cold build fills the cache with 0.4 GB and its scratch with as much; a farm grows slowly.
 CACHE_BYTES = 2 << 30

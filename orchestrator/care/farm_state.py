@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 from orchestrator.care.check import WARN_BEFORE
 from orchestrator.care.conditions import FARM_BYTES, disk
+from orchestrator.care.doctor import Finding, program
 from orchestrator.care.packages import bring
 from orchestrator.config import FarmConfig
-from orchestrator.doctor import Finding, program
 from orchestrator.domain.errors import ConfigError, FarmError
 from orchestrator.foundation import trust_folder
 from orchestrator.inventory import Inventory, read_inventory

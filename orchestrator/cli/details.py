@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from orchestrator.care.doctor import Finding
 from orchestrator.cli import words
 from orchestrator.cli.tables import Column, Table, outcome, pairs_table, place, plain_table
-from orchestrator.doctor import Finding
 from orchestrator.domain.artifact import Digest, Provenance
 from orchestrator.domain.attempt import Finished, Sample
 from orchestrator.domain.device import Device, DeviceStatus

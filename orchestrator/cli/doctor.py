@@ -13,7 +13,7 @@ from orchestrator.cli.options import JsonOption, new_app
 from orchestrator.domain.errors import ConfigError
 
 if TYPE_CHECKING:
-    from orchestrator.doctor import Finding
+    from orchestrator.care.doctor import Finding
 
 app = new_app()
 
@@ -28,7 +28,7 @@ def doctor(as_json: JsonOption = False) -> None:
     Exits with 1 if something is missing that is not optional.
     """
     from orchestrator.care.conditions import examine_machine
-    from orchestrator.doctor import examine
+    from orchestrator.care.doctor import examine
     from orchestrator.reads import finding_document
 
     farm, cache = _farm()
@@ -45,9 +45,9 @@ def doctor(as_json: JsonOption = False) -> None:
 
 def _farm() -> tuple[list[Finding], Path]:
     """Look at the farm this command is in, if any; answers its build cache too."""
+    from orchestrator.care.doctor import examine_sources
     from orchestrator.care.farm_state import examine_farm, farm_toml
     from orchestrator.config import default_cache
-    from orchestrator.doctor import examine_sources
 
     try:
         config = session.farm_here()

@@ -11,10 +11,10 @@ import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from orchestrator.build.digests import files_below
 from orchestrator.domain.errors import DiskFull, UsageError
 from orchestrator.domain.order import ProgramOrder
 from orchestrator.domain.workload import Case, Limits, Workload
+from orchestrator.files.below import files_below
 from orchestrator.files.expected import check_expected
 from orchestrator.files.programs import program_workload
 from orchestrator.files.schema import NAME_PATTERN, NAME_SAYS

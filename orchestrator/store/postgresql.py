@@ -30,7 +30,7 @@ from orchestrator.domain.errors import (
     StoreUnavailable,
 )
 from orchestrator.store.address import complaint_of, shown
-from orchestrator.store.queries import refused, too_slow, wrong
+from orchestrator.store.statements import refused, too_slow, wrong
 from orchestrator.store.transactions import begin_with
 
 #: Advisory locks are numbers per database; these are "farm" in ASCII, and what they are for.

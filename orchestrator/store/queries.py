@@ -15,6 +15,7 @@ from urllib.parse import quote
 from orchestrator.domain.errors import FarmError, StoreUnavailable, UsageError
 from orchestrator.store import sqlite
 from orchestrator.store.address import SQLITE, is_postgresql
+from orchestrator.store.statements import refused, too_slow, wrong
 
 #: Words a statement that reads may begin with; SQLite's PRAGMA is judged further by what it asks.
 _READS = frozenset({"select", "with", "values", "explain"})
@@ -28,7 +29,6 @@ _ALLOWED = frozenset(
 )
 #: Steps of SQLite's machine between two looks at the clock: about a millisecond.
 _STEPS = 20_000
-_ONLY_READS = "farm sql only reads: begin with SELECT, WITH, VALUES or EXPLAIN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,34 +62,6 @@ def asked(url: str, statement: str, timeout_s: float) -> Iterator[Answer]:
         return
     with _asked_sqlite(Path(url.removeprefix(SQLITE)), statement, timeout_s) as answer:
         yield answer
-
-
-def wrong(statement: str, said: str, position: int | None = None) -> UsageError:
-    """Say in one line what is wrong with a statement.
-
-    Args:
-        statement: as it was written.
-        said: the database's words.
-        position: of the letter it is about, from 0; None: not known.
-    """
-    what = " ".join(said.split())
-    if position is None:
-        return UsageError(f"the statement is wrong: {what}")
-    before = statement[:position]
-    line, column = before.count("\n") + 1, position - (before.rfind("\n") + 1) + 1
-    return UsageError(f"line {line}, column {column} of the statement: {what}")
-
-
-def too_slow(timeout_s: float) -> UsageError:
-    """Say that a statement was stopped."""
-    return UsageError(
-        f"stopped after {timeout_s:g} s: ask for less, or allow more with --timeout SECONDS"
-    )
-
-
-def refused() -> UsageError:
-    """Say that a statement would have written."""
-    return UsageError(_ONLY_READS)
 
 
 def _more_reads(url: str) -> frozenset[str]:

@@ -12,8 +12,9 @@ import pytest
 from orchestrator.blobs import Blobs
 from orchestrator.build import wamr
 from orchestrator.build.builder import Builder
-from orchestrator.build.digests import FileDigests, files_below, tree_digest
+from orchestrator.build.digests import FileDigests, tree_digest
 from orchestrator.domain.errors import BuildError
+from orchestrator.files.below import files_below
 from tests.support.toynative import write_wamr
 
 _ROOT = Path(__file__).resolve().parents[2]

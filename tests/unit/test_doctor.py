@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.care.conditions import disk, examine_machine, let_programs_run
+from orchestrator.care.doctor import Finding, examine, program
 from orchestrator.care.packages import bring, parse_release
 from orchestrator.cli.details import findings_table
-from orchestrator.doctor import Finding, examine, program
 
 UBUNTU = """\
 # of a machine in the field

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.build.modes import resolve_mode, why_impossible
+from orchestrator.care.doctor import examine_sources
 from orchestrator.config import parse_config
-from orchestrator.doctor import examine_sources
 from orchestrator.domain.device import Arch, DeviceType
 from orchestrator.domain.errors import MatrixError
 from orchestrator.domain.matrix import MatrixSpec, Mode, Runtime
