@@ -28,7 +28,7 @@ attempts: 5
 warmups: 1
 repeats: 3
 """
-#: Issue 1 of 6, "must hold".
+#: The limit the project sets itself.
 KERNEL_LIMIT = 1.05
 SIMD_LIMIT = 1.3
 #: 2 m n k of 128 x 576 x 2704.

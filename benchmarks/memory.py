@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.farms import FARM, ScratchFarm, scratch_farm
 from benchmarks.report import Figure, tell
 
-#: Issue 1 of 6, "must hold"; MB are millions of bytes.
+#: The limit the project sets itself; MB are millions of bytes.
 ORCHESTRATOR_LIMIT_MB = 150.0
 AGENT_LIMIT_MB = 60.0
 _UP_LIMIT_S = 60.0

@@ -24,7 +24,7 @@ from orchestrator.build.toolchain import WASM, Unit, compile_c, find_zig
 from orchestrator.build.workshop import Workshop
 from orchestrator.domain.order import BuildStep
 
-#: Issue 1 of 6: a no-op build of 1,000 targets in a started process, s.
+#: The limit the project sets itself: a no-op build of 1,000 targets in a started process, s.
 LIMIT_S = 0.1
 TARGETS = 1000
 ROUNDS = 10

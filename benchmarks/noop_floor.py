@@ -17,7 +17,7 @@ from orchestrator.blobs import Blobs
 from orchestrator.config import load_config
 
 ROUNDS = 50
-#: Issue 1 of 6, "must hold": noop, fast interpreter.
+#: The limit the project sets itself: noop, fast interpreter.
 LIMIT_MS = 10.0
 MATRIX = """\
 name: benchmark-noop

@@ -29,7 +29,7 @@ MODES = (
     Mode(Runtime.NATIVE),
 )
 ROUNDS = 7
-#: Issue 1 of 6, "must hold"; python's start included.
+#: The limit the project sets itself; python's start included.
 LIMIT_S = 0.5
 
 

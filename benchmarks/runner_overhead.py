@@ -30,7 +30,7 @@ from orchestrator.files.workloads import read_workload
 from orchestrator.foundation import NATIVE
 from orchestrator.inventory import read_inventory
 
-#: Issue 4 of 6, "must hold".
+#: The limit the project sets itself.
 EXECUTE_LIMIT = 1.01
 START_LIMIT_MS = 2.0
 #: Each holds bare, runner, runner, bare: what drifts over a round weighs on both alike.

@@ -11,7 +11,7 @@ from benchmarks.farms import FARM, user_environment
 from benchmarks.report import Figure, tell
 
 ROUNDS = 25
-#: Issue 1 of 6, "must hold".
+#: The limit the project sets itself.
 LIMIT = 6.0
 
 
