@@ -22,7 +22,7 @@ from pathlib import Path
 #: Languages a fence may name; another one could hide commands from the test.
 LANGUAGES = ("", "sh", "text", "yaml", "toml", "sql", "c", "ini")
 _PART = re.compile(
-    r"^<!-- (?P<word>not run|before): (?P<said>.*?) ?-->\n"
+    r"^<!-- (?P<word>not run|before):\s+(?P<said>.*?)\s+-->\n"
     r"|^```(?P<language>\w*)\n(?P<body>.*?)^```$",
     re.DOTALL | re.MULTILINE,
 )

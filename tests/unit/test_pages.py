@@ -16,7 +16,9 @@ PAGE = """\
 name: x
 ```
 
-<!-- before: echo hidden -->
+<!-- before:
+echo hidden
+-->
 ```sh
 cat a/b.yaml
 ```
@@ -43,9 +45,9 @@ def test_a_page_is_its_steps_in_order() -> None:
     assert list(read_page(PAGE)) == [
         Step("write", 3, "# a/b.yaml\nname: x\n", "a/b.yaml"),
         Step("run", 8, "echo hidden"),
-        Step("run", 9, "cat a/b.yaml\n"),
-        Step("shown", 13, "name: ..\n"),
-        Step("skip", 19, "reboot\n", "needs another machine"),
+        Step("run", 11, "cat a/b.yaml\n"),
+        Step("shown", 15, "name: ..\n"),
+        Step("skip", 21, "reboot\n", "needs another machine"),
     ]
 
 
