@@ -9,7 +9,7 @@ import time
 from benchmarks.farms import ROOT, user_environment
 from benchmarks.report import Figure, tell
 
-#: The limit the project sets itself: 25 minutes. CI adds a clone to it, and what its machine is slower.
+#: The limit the project sets itself: 25 minutes. CI adds a clone, and what its machine is slower.
 LIMIT_S = 1500.0
 
 
