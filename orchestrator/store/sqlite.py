@@ -122,7 +122,7 @@ _MEANINGS = {
     "SQLITE_LOCKED": "another process holds the database; try again, or see who with: fuser",
     "SQLITE_FULL": "no room left on its disk; nothing stored is lost, make room and try again",
     "SQLITE_IOERR": "its disk fails or is full; nothing stored is lost, see: df, dmesg",
-    "SQLITE_CANTOPEN": "cannot be opened; check the path and its permissions",
+    "SQLITE_CANTOPEN": "cannot be opened; check the path, its permissions and its disk (df -i)",
     "SQLITE_READONLY": "may not be written by this user",
     "SQLITE_PERM": "may not be used by this user",
     "SQLITE_CORRUPT": "is damaged; restore a copy",

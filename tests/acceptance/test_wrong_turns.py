@@ -3,19 +3,43 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from typer.core import TyperGroup
 
+from orchestrator.cli.manual import load
+from orchestrator.cli.nouns import NOUNS
 from tests.support.commands import farm
-from tests.support.wrongturns import Taken, catalogue, judge, take
+from tests.support.situations import situations
+from tests.support.wrongturns import CHECKOUT, Taken, catalogue, judge, take
 
 pytestmark = [pytest.mark.toolchain, pytest.mark.slow, pytest.mark.timeout(600)]
 
 TURNS = catalogue()
 QUICK = '#include <stdio.h>\nint main(void) { puts("quick"); return 0; }\n'
+#: Whatever this machine is and has: complaints list devices and types.
+INVENTORY = """\
+device_types:
+  local-x86_64: {arch: x86_64, cpu: x86-64-v2}
+  qemu-aarch64: {arch: aarch64, cpu: cortex-a72}
+  qemu-armv7: {arch: armv7, cpu: cortex-a7}
+devices:
+  local: {type: local-x86_64, machine: this-machine}
+  emu-aarch64: {type: qemu-aarch64, machine: this-machine, emulator: qemu-aarch64-static}
+  emu-armv7: {type: qemu-armv7, machine: this-machine, emulator: qemu-arm-static}
+"""
+#: The pages of docs/files.md that list keys, and the catalogues of each.
+PAGES = {
+    "workload.yaml": "workload",
+    "Matrix file": "matrix",
+    "inventory.yaml": "inventory",
+    "farm.toml": "farm_toml",
+}
 NATIVE = ("--mode", "native", "--device", "local", "--warmups", "0", "--repeats", "1")
 
 
@@ -45,6 +69,7 @@ def _models(folder: Path, measured: bool) -> dict[bool, Path]:
     new, used = folder / "new", folder / "used"
     for home in (new, used) if measured else (new,):
         assert farm("init", home, cwd=folder).code == 0
+        (home / "inventory.yaml").write_text(INVENTORY)
     if measured:
         (used / "quick.c").write_text(QUICK)
         for _ in range(2):
@@ -63,5 +88,39 @@ def test_a_wrong_turn_is_one_line_and_leaves_nothing(
 
 def test_the_catalogue_is_whole() -> None:
     """Files, arguments, modules and situations: it shrinks by nobody's oversight."""
-    print(f"{len(TURNS)} wrong turns")  # noqa: T201  # what -s is for
-    assert len(TURNS) >= 1
+    around = situations()
+    print(f"{len(TURNS)} wrong turns, {around} situations")  # noqa: T201  # what -s is for
+    assert len(TURNS) >= 350
+    assert around >= 40
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_key_has_a_wrong_turn(page: str) -> None:
+    """A key that docs/files.md lists can be written wrongly, and what is said then is known."""
+    text = (Path(CHECKOUT) / "docs" / "files.md").read_text(encoding="utf-8")
+    table = text.split(f"\n## {page}")[1].split("\n## ")[0]
+    rows = re.findall(r"(?m)^\| (`[^|]+`) \|", table)
+    keys = {key for row in rows for key in re.findall(r"`([^`]+)`", row)}
+    tried = {
+        turn.name.partition(":")[0] for name, turn in TURNS.items() if name.startswith(PAGES[page])
+    }
+    assert len(keys) >= 9
+    assert sorted(keys - tried) == []
+
+
+def test_every_command_has_a_wrong_turn() -> None:
+    """Also the ones that take nothing at all."""
+    tried = [" ".join(shlex.split(turn.argv)) + " " for turn in TURNS.values()]
+    commands = list(_commands())
+    assert len(commands) >= 25
+    assert [name for name in commands if not any(one.startswith(name) for one in tried)] == []
+
+
+def _commands() -> Iterator[str]:
+    """Name every command there is, each with a blank after it."""
+    for noun in NOUNS:
+        command = load(noun)
+        if isinstance(command, TyperGroup):
+            yield from (f"{noun.name} {verb} " for verb in command.commands)
+        else:
+            yield f"{noun.name} "

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,10 +46,11 @@ def farm(
     cwd: Path,
     env: Mapping[str, str] | None = None,
     stdin: str = "",
+    wrapped: Sequence[str | Path] = (),
 ) -> Said:
-    """Run a command to its end."""
+    """Run a command to its end; ``wrapped`` is what starts it in its place."""
     done = subprocess.run(
-        [FARM, *arguments],
+        [*wrapped, FARM, *arguments],
         cwd=cwd,
         env=environment(**(env or {})),
         input=stdin,
