@@ -220,8 +220,16 @@ class _Values:
             raise self._wrong(key, "a list of text in quotes")
         return [str(item) for item in found]
 
+    def place(self, key: str, written: str, folder: Path) -> Path:
+        expanded = os.path.expanduser(written)
+        if expanded.startswith("~"):
+            raise self.complaint(key, f"'{written}': there is no such user; write a path")
+        return folder / expanded
+
     def _wrong(self, key: str, says: str) -> ConfigError:
-        return self.complaint(key, f"'{key}' is {self.table.get(key)!r}: write {says}")
+        found = self.table.get(key)
+        shown = str(found).lower() if isinstance(found, bool) else repr(found)
+        return self.complaint(key, f"'{key}' is {shown}: write {says}")
 
 
 def _line_of(content: str, key: str) -> int | None:
@@ -267,7 +275,7 @@ def _database_url(values: _Values, folder: Path, data: Path) -> str:
 
 def _cache(values: _Values, folder: Path, environ: Mapping[str, str]) -> Path:
     if "cache" in values.table:
-        return folder / Path(values.text("cache", None)).expanduser()
+        return values.place("cache", values.text("cache", None), folder)
     return default_cache(environ)
 
 
@@ -298,7 +306,7 @@ def _home(environ: Mapping[str, str]) -> Path:
 
 
 def _workloads(values: _Values, folder: Path) -> tuple[Path, ...]:
-    further = [folder / Path(item).expanduser() for item in values.texts("workloads")]
+    further = [values.place("workloads", item, folder) for item in values.texts("workloads")]
     for item in further:
         if not item.is_dir():
             raise values.complaint("workloads", f"no folder {item}: make it or remove it here")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from orchestrator.files.spelling import next_step
 from orchestrator.files.yamlfile import Document, Where, check, parse_yaml, read_yaml
 from orchestrator.machine import EMULATORS, KNOWN_CPUS, MachineFacts
 
+_EMULATOR = re.compile(r"qemu-[A-Za-z0-9._-]+")
 _TYPE = closed(
     {
         "arch": {
@@ -118,14 +120,27 @@ def _device(
             ("devices", name, "type"),
             f"unknown device type '{wanted}': {next_step(wanted, types)}",
         )
+    arch = types[wanted].arch
+    emulator: str | None = values.get("emulator")
+    if emulator is not None and not _plays(emulator, arch):
+        raise document.complaint(
+            ("devices", name, "emulator"),
+            f"'{emulator}' is no emulator of {arch}: write {EMULATORS[arch].program}",
+        )
     return Device(
         name=name,
         type=types[wanted],
         machine=values.get("machine", name),
         tags=tuple(values.get("tags", ())),
-        emulator=values.get("emulator"),
+        emulator=emulator,
         share_machine=values.get("share_machine", False),
     )
+
+
+def _plays(emulator: str, arch: Arch) -> bool:
+    """Whatever is named is run; QEMU has builds under other names, but none for two."""
+    others = {known.program for other, known in EMULATORS.items() if other is not arch}
+    return _EMULATOR.fullmatch(emulator) is not None and emulator not in others
 
 
 def _refuse_mixed_types(document: Document, devices: Iterable[Device]) -> None:

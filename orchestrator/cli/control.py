@@ -29,6 +29,7 @@ Reply = TypeVar("Reply")
 
 #: Every call answers at once; a matrix of 10,000 cells takes a few seconds to store.
 _CALL_S = 60.0
+_NOBODY = "no orchestrator of this farm is running; start one with: farm up"
 
 
 class RemoteFarm(Farm):
@@ -96,10 +97,13 @@ def connect(data: Path) -> Iterator[RemoteFarm]:
     """
     folder = data / SOCKET_FOLDER
     if not folder.is_dir():
-        raise FarmUnavailable("no orchestrator of this farm is running; start one with: farm up")
+        raise FarmUnavailable(_NOBODY)
     with short_address(folder) as address, _channel(address) as channel:
         farm = RemoteFarm(channel)
-        farm.status()
+        try:
+            farm.status()
+        except FarmUnavailable as error:  # in gRPC's own words, if the last one has just gone
+            raise FarmUnavailable(_NOBODY) from error
         yield farm
 
 

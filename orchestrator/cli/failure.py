@@ -12,7 +12,7 @@ from pathlib import Path
 import typer
 
 from orchestrator.cli import view
-from orchestrator.domain.errors import ConfigError, FarmError, refusal
+from orchestrator.domain.errors import FarmError, refusal
 
 #: EX_SOFTWARE of sysexits.h.
 BUG = 70
@@ -67,6 +67,8 @@ def _mistake(error: typer.TyperException) -> str:
     context: typer.Context | None = getattr(error, "ctx", None)
     command = "farm" if context is None else context.command_path
     said = " ".join(error.format_message().split()).rstrip(".")
+    said = said.replace("is not a valid int range", "is no whole number")
+    said = said.replace("is not a valid int", "is no whole number")
     return f"{said}; see: {command} --help"
 
 
@@ -97,5 +99,5 @@ def _folders() -> list[Path]:
     temporary = Path(tempfile.gettempdir())
     try:
         return [this_farm().data, temporary]
-    except ConfigError:
+    except Exception:  # noqa: BLE001  # a bug where the farm is looked for is the one being told
         return [temporary]

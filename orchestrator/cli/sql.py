@@ -55,7 +55,11 @@ def sql(
     SQLite; bytes are base64 in JSON and CSV.
     """
     one_form(as_json=as_json, as_csv=as_csv)
+    if timeout_s != timeout_s:
+        raise UsageError("--timeout nan: write a number of seconds, 0: never")
     if views:
+        if statement is not None or file is not None:
+            raise UsageError("--views takes no statement: leave one of them out")
         _describe(as_json=as_json)
         return
     from orchestrator.store.queries import asked
@@ -86,7 +90,7 @@ def _statement(written: str | None, file: Path | None) -> str:
     except UnicodeDecodeError:
         raise UsageError("not UTF-8 text: save it as UTF-8", file=file) from None
     except OSError as error:
-        raise UsageError(f"cannot be read ({error.strerror})", file=file) from error
+        raise UsageError(f"cannot be read ({error.strerror}): name a file", file=file) from error
 
 
 def _objects(answer: Answer, most: int | None) -> Iterator[Mapping[str, Any]]:

@@ -56,10 +56,18 @@ def elf_arch(path: Path) -> Arch:
         )
     if int.from_bytes(head[16:18], "little") not in _PROGRAMS:
         raise WorkloadFileError("an ELF, but no program: link it to an executable", file=path)
+    if _is_library(head):
+        raise WorkloadFileError("a shared library: link it to an executable", file=path)
     offset, entry_size, entries = _table(head)
     if not entries or offset + entries * entry_size > path.stat().st_size:
         raise WorkloadFileError("a truncated ELF: build or copy it again", file=path)
     return arch
+
+
+def _is_library(head: bytes) -> bool:
+    """Say whether it is position-independent, and nothing in it is where a program begins."""
+    size = 4 if head[4] == 1 else 8
+    return head[16:18] == b"\x03\0" and not any(head[24 : 24 + size])
 
 
 def elf_loader(path: Path) -> str:

@@ -52,8 +52,10 @@ def new_workload(
         WorkloadFileError: the program cannot be run.
         DiskFull: no room is left.
     """
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise UsageError(f"'{name}' is no workload's name: write {NAME_SAYS}")
     folder = root / name
-    _check_name(folder, taken)
+    _refuse_taken(folder, taken)
     workload = program_workload(order)
     _check_parts(order, workload, expected, private)
     try:
@@ -68,9 +70,7 @@ def new_workload(
     return folder
 
 
-def _check_name(folder: Path, taken: Collection[str]) -> None:
-    if not re.fullmatch(NAME_PATTERN, folder.name):
-        raise UsageError(f"'{folder.name}' is no workload's name: write {NAME_SAYS}")
+def _refuse_taken(folder: Path, taken: Collection[str]) -> None:
     if folder.name in taken:
         raise UsageError(f"there is a workload {folder.name} already: choose another name")
     if os.path.lexists(folder):

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
-from orchestrator.domain.errors import StoreError, StoreUnavailable
+from orchestrator.domain.errors import StoreError, StoreUnavailable, UsageError
 from orchestrator.store import sqlite
 from orchestrator.store.transactions import BEGIN
 
@@ -228,6 +228,10 @@ class Database:
                 raise
             self._failure = found
             raise found from error
+        except OverflowError as error:
+            # SQLite's numbers have 64 bits, and the only larger ones are asked for by people.
+            problem = "a number is too large for a database: write a smaller one"
+            raise UsageError(problem) from error
 
     def _complaint(self, error: DBAPIError) -> StoreError | None:
         if self.dialect == "sqlite" and not isinstance(error.orig, sqlite3.Error):

@@ -141,6 +141,8 @@ def judge(turn: WrongTurn, taken: Taken) -> None:
 
 def _write(path: Path, content: Content) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
+    if not isinstance(content, Added):
+        path.unlink(missing_ok=True)
     match content:
         case str() | bytes():
             path.write_bytes(content.encode() if isinstance(content, str) else content)

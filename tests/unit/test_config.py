@@ -59,7 +59,7 @@ BAD = [
     ),
     (
         "farm_id = 'a'\nretries = true",
-        "DIR/farm.toml:2: 'retries' is True: write a whole number from 0 to 100",
+        "DIR/farm.toml:2: 'retries' is true: write a whole number from 0 to 100",
     ),
     (
         "farm_id = 'a'\ndatabase = 'mysql://me:secret@db'",

@@ -12,7 +12,7 @@ _RIGHT = {"name": "mine", "description": "d", "sources": "[m.c]"}
 _MATRIX = "name: m\nworkloads: [mine]\nmodes: [native]\ndevices: [local]\n"
 
 
-def _turn(
+def turn(
     name: str,
     says: str,
     /,
@@ -29,27 +29,27 @@ def _turn(
 
 
 TURNS = (
-    _turn(
+    turn(
         "name: not the folder's",
         "HOME/workloads/mine/workload.yaml:1: 'name' is 'yours': write the folder's name, 'mine'",
         name="yours",
     ),
-    _turn(
+    turn(
         "name: left out",
         "HOME/workloads/mine/workload.yaml:1: 'name' is missing: add the folder's name",
         name=None,
     ),
-    _turn(
+    turn(
         "name: a number",
         "HOME/workloads/mine/workload.yaml:1: 'name' is 1: write the folder's name",
         name="1",
     ),
-    _turn(
+    turn(
         "name: with a space",
         "HOME/workloads/mine/workload.yaml:1: 'my own' is no name: write the folder's name",
         name="my own",
     ),
-    _turn(
+    turn(
         "name: another workload's",
         "HOME/workloads/gemm/workload.yaml:1: workload 'gemm' is in"
         " CHECKOUT/workloads/gemm too: rename one of them",
@@ -58,100 +58,100 @@ TURNS = (
             "../gemm/m.c": _MAIN,
         },
     ),
-    _turn(
+    turn(
         "description: empty",
         "HOME/workloads/mine/workload.yaml:2: 'description' is '': write one line for people",
         description="''",
     ),
-    _turn(
+    turn(
         "description: a list",
         "HOME/workloads/mine/workload.yaml:2: 'description' is [\"a\"]: write one line for people",
         description="[a]",
     ),
-    _turn(
+    turn(
         "sources: empty",
         "HOME/workloads/mine/workload.yaml:3: 'sources' is []: write a list of C files",
         sources="[]",
     ),
-    _turn(
+    turn(
         "sources: left out, with nothing else to run",
         "HOME/workloads/mine/workload.yaml:1: nothing to run given: write one of sources,"
         " module and program",
         sources=None,
     ),
-    _turn(
+    turn(
         "sources: beside a module",
         "HOME/workloads/mine/workload.yaml:4: sources and module given: write one of"
         " sources, module and program",
         module="m.wasm",
     ),
-    _turn(
+    turn(
         "sources: not there",
         "HOME/workloads/mine/workload.yaml:3: no file n.c: make it, or correct the path",
         sources="[m.c, n.c]",
     ),
-    _turn(
+    turn(
         "sources: above the folder",
         "HOME/workloads/mine/workload.yaml:3: '../m.c' leads out of the folder: copy the"
         " file into it",
         sources="[../m.c]",
     ),
-    _turn(
+    turn(
         "sources: absolute",
         "HOME/workloads/mine/workload.yaml:3: '/etc/passwd' leads out of the folder: copy"
         " the file into it",
         sources="[/etc/passwd]",
     ),
-    _turn(
+    turn(
         "sources: by a link out of the folder",
         "HOME/workloads/mine/workload.yaml:3: 'n.c' leads out of the folder by a link:"
         " copy the file into it",
         {"n.c": Link("../../m.yaml")},
         sources="[n.c]",
     ),
-    _turn(
+    turn(
         "sources: one twice",
         "HOME/workloads/mine/workload.yaml:3: 'm.c' is listed twice: keep one of them",
         sources="[m.c, m.c]",
     ),
-    _turn(
+    turn(
         "sources: a folder",
         "HOME/workloads/mine/workload.yaml:3: item 1 of 'sources' is a folder: name a file",
         {"n.c": Folder()},
         sources="[n.c]",
     ),
-    _turn(
+    turn(
         "sources: a pipe",
         "HOME/workloads/mine/workload.yaml:3: item 1 of 'sources' is no regular file: name a file",
         {"n.c": Pipe()},
         sources="[n.c]",
     ),
-    _turn(
+    turn(
         "sources: by a link to itself",
         "HOME/workloads/mine/workload.yaml:3: no file n.c: make it, or correct the path",
         {"n.c": Link("n.c")},
         sources="[n.c]",
     ),
-    _turn(
+    turn(
         "sources: no C",
         "HOME/workloads/mine/workload.yaml:3: 'm.py' is no C file: name files that end in .c",
         {"m.py": "print()\n"},
         sources="[m.py]",
     ),
-    _turn(
+    turn(
         "module: not there",
         "HOME/workloads/mine/workload.yaml:3: no file m.wasm: make it, or correct the path",
         sources=None,
         module="m.wasm",
     ),
-    _turn(
+    turn(
         "module: a folder",
         "HOME/workloads/mine/workload.yaml:3: 'module' is a folder: name a file",
         {"m.wasm": Folder()},
         sources=None,
         module="m.wasm",
     ),
-    _turn(
+    turn(
         "module: a library",
         "HOME/workloads/mine/m.wasm: exports no function _start: build it as a program"
         " with main, not as a library",
@@ -159,7 +159,7 @@ TURNS = (
         sources=None,
         module="m.wasm",
     ),
-    _turn(
+    turn(
         "module: text",
         "HOME/workloads/mine/m.wasm: not a WebAssembly module: name a .wasm file, a C file"
         " or an ELF",
@@ -167,7 +167,7 @@ TURNS = (
         sources=None,
         module="m.wasm",
     ),
-    _turn(
+    turn(
         "module: by a link out of the folder",
         "HOME/workloads/mine/workload.yaml:3: 'm.wasm' leads out of the folder by a link:"
         " copy the file into it",
@@ -175,14 +175,14 @@ TURNS = (
         sources=None,
         module="m.wasm",
     ),
-    _turn(
+    turn(
         "program: a script",
         "HOME/workloads/mine/m: not an ELF for x86_64, aarch64, armv7: build it for one of these",
         {"m": "#!/bin/sh\n"},
         sources=None,
         program="m",
     ),
-    _turn(
+    turn(
         "program: by a link out of the folder",
         "HOME/workloads/mine/workload.yaml:3: 'm' leads out of the folder by a link: copy"
         " the file into it",
@@ -190,12 +190,12 @@ TURNS = (
         sources=None,
         program="m",
     ),
-    _turn(
+    turn(
         "flags: text",
         "HOME/workloads/mine/workload.yaml:4: 'flags' is '-O2': write a list of compiler flags",
         flags="-O2",
     ),
-    _turn(
+    turn(
         "flags: of a module",
         "HOME/workloads/mine/workload.yaml:4: 'flags' goes with sources only: remove it,"
         " or build from sources",
@@ -204,160 +204,160 @@ TURNS = (
         module="m.wasm",
         flags="[-O2]",
     ),
-    _turn(
+    turn(
         "parameters: a reserved name",
         "HOME/workloads/mine/workload.yaml:4: a parameter cannot be called 'device':"
         " choose another name",
         parameters="{device: a}",
     ),
-    _turn(
+    turn(
         "parameters: a name with a blank",
         "HOME/workloads/mine/workload.yaml:4: 'my size' is no name: write a name of"
         " letters, digits, '.', '_' and '-'",
         parameters="{my size: a}",
     ),
-    _turn(
+    turn(
         "parameters: a default that is not among the values",
         "HOME/workloads/mine/workload.yaml:4: default 'a' is not among the values: write one of b",
         parameters="{size: {default: a, values: [b]}}",
     ),
-    _turn(
+    turn(
         "parameters: values without a default",
         "HOME/workloads/mine/workload.yaml:4: 'default' of 'size' is missing: add text, a"
         " number, or true or false",
         parameters="{size: {values: [b]}}",
     ),
-    _turn(
+    turn(
         "parameters: no values",
         "HOME/workloads/mine/workload.yaml:4: 'values' is []: write a list of the values"
         " it may have",
         parameters="{size: {default: a, values: []}}",
     ),
-    _turn(
+    turn(
         "parameters: an unknown key",
         "HOME/workloads/mine/workload.yaml:4: unknown key 'value': did you mean 'values'?",
         parameters="{size: {default: a, value: [a]}}",
     ),
-    _turn(
+    turn(
         "arguments: numbers",
         "HOME/workloads/mine/workload.yaml:4: item 1 of 'arguments' is 1: write text in quotes",
         arguments="[1, 2]",
     ),
-    _turn(
+    turn(
         "arguments: an unknown parameter",
         "HOME/workloads/mine/workload.yaml:4: unknown parameter 'size' in '{size}': none"
         " is known here",
         arguments="['{size}']",
     ),
-    _turn(
+    turn(
         "arguments: a lone brace",
         "HOME/workloads/mine/workload.yaml:4: a lone brace in '{': write {{ or }} for a brace",
         arguments="['{']",
     ),
-    _turn(
+    turn(
         "arguments: a format",
         "HOME/workloads/mine/workload.yaml:5: write {size} and nothing else inside the braces",
         parameters="{size: 1}",
         arguments="['{size:>10}']",
     ),
-    _turn(
+    turn(
         "arguments: an attribute of a value",
         "HOME/workloads/mine/workload.yaml:5: unknown parameter 'size.__class__' in"
         " '{size.__class__}': known are size",
         parameters="{size: 1}",
         arguments="['{size.__class__}']",
     ),
-    _turn(
+    turn(
         "arguments: a null byte",
         "HOME/workloads/mine/workload.yaml:4: a null character: remove it",
         arguments='["a\\0"]',
     ),
-    _turn(
+    turn(
         "environment: a number",
         "HOME/workloads/mine/workload.yaml:4: 'LEVEL' is 2: write text in quotes",
         environment="{LEVEL: 2}",
     ),
-    _turn(
+    turn(
         "environment: a name with '='",
         "HOME/workloads/mine/workload.yaml:4: 'A=B' is no variable's name: use A-Z, 0-9 and _",
         environment="{'A=B': c}",
     ),
-    _turn(
+    turn(
         "environment: the farm's own",
         "HOME/workloads/mine/workload.yaml:4: the farm sets FARM_ATTEMPT itself: choose"
         " another name",
         environment="{FARM_ATTEMPT: '1'}",
     ),
-    _turn(
+    turn(
         "environment: a null byte",
         "HOME/workloads/mine/workload.yaml:4: a null character: remove it",
         environment='{A: "a\\0"}',
     ),
-    _turn(
+    turn(
         "stdin: not there",
         "HOME/workloads/mine/workload.yaml:4: no file in.txt: make it, or correct the path",
         stdin="in.txt",
     ),
-    _turn(
+    turn(
         "stdin: a folder",
         "HOME/workloads/mine/workload.yaml:4: 'stdin' is a folder: name a file",
         {"in": Folder()},
         stdin="in",
     ),
-    _turn(
+    turn(
         "stdin: above the folder",
         "HOME/workloads/mine/workload.yaml:4: '../../m.yaml' leads out of the folder: copy"
         " the file into it",
         stdin="../../m.yaml",
     ),
-    _turn(
+    turn(
         "stdin: by a link out of the folder",
         "HOME/workloads/mine/workload.yaml:4: 'in' leads out of the folder by a link: copy"
         " the file into it",
         {"in": Link("../../m.yaml")},
         stdin="in",
     ),
-    _turn(
+    turn(
         "stdin: a pipe",
         "HOME/workloads/mine/workload.yaml:4: 'stdin' is no regular file: name a file",
         {"in": Pipe()},
         stdin="in",
     ),
-    _turn(
+    turn(
         "inputs: a file",
         "HOME/workloads/mine/workload.yaml:4: m.c is a file: put it in a folder and name that",
         inputs="[m.c]",
     ),
-    _turn(
+    turn(
         "inputs: the folder above",
         "HOME/workloads/mine/workload.yaml:4: '..' leads out of the folder: copy the file into it",
         inputs="[..]",
     ),
-    _turn(
+    turn(
         "inputs: not there",
         "HOME/workloads/mine/workload.yaml:4: no file data: make it, or correct the path",
         inputs="[data]",
     ),
-    _turn(
+    turn(
         "inputs: one twice",
         "HOME/workloads/mine/workload.yaml:4: 'data' is listed twice: keep one of them",
         {"data": Folder()},
         inputs="[data, data]",
     ),
-    _turn(
+    turn(
         "inputs: by a link out of the folder",
         "HOME/workloads/mine/workload.yaml:4: 'data' leads out of the folder by a link:"
         " copy the file into it",
         {"data": Link("../../data")},
         inputs="[data]",
     ),
-    _turn(
+    turn(
         "kernels: no variant",
         "HOME/workloads/mine/workload.yaml:4: 'gemm_nn' is []: write a list of variants,"
         " best last",
         kernels="{gemm_nn: []}",
     ),
-    _turn(
+    turn(
         "kernels: of a module",
         "HOME/workloads/mine/workload.yaml:4: 'kernels' goes with sources only: remove it,"
         " or build from sources",
@@ -365,165 +365,5 @@ TURNS = (
         sources=None,
         module="m.wasm",
         kernels="{gemm_nn: [plain]}",
-    ),
-    _turn(
-        "outputs: above the folder",
-        "HOME/workloads/mine/workload.yaml:4: '../out': write a relative path, such as"
-        " out/result.txt",
-        outputs="[../out]",
-    ),
-    _turn(
-        "outputs: absolute",
-        "HOME/workloads/mine/workload.yaml:4: '/tmp/out': write a relative path, such as"
-        " out/result.txt",
-        outputs="[/tmp/out]",
-    ),
-    _turn(
-        "outputs: a name too long",
-        "HOME/workloads/mine/workload.yaml:4:"
-        " 'nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn ...: a name takes 255"
-        " bytes at most, a path 2048",
-        outputs=f"[{300 * 'n'}]",
-    ),
-    _turn(
-        "outputs: one twice",
-        "HOME/workloads/mine/workload.yaml:4: 'out' is listed twice: keep one of them",
-        outputs="[out, out]",
-    ),
-    _turn(
-        "outputs: an unknown parameter",
-        "HOME/workloads/mine/workload.yaml:4: unknown parameter 'size' in '{size}.txt':"
-        " none is known here",
-        outputs="['{size}.txt']",
-    ),
-    _turn(
-        "output: an unknown checker",
-        "HOME/workloads/mine/workload.yaml:4: unknown key 'exat': did you mean 'exact'?",
-        output="{exat: m.c}",
-    ),
-    _turn(
-        "output: no checker",
-        "HOME/workloads/mine/workload.yaml:4: write one of exact, digest and tolerance,"
-        " and 'of' beside it",
-        output="{}",
-    ),
-    _turn(
-        "output: two checkers",
-        "HOME/workloads/mine/workload.yaml:4: write one of exact, digest and tolerance,"
-        " and 'of' beside it",
-        output="{exact: m.c, digest: m.c}",
-    ),
-    _turn(
-        "output: an expected file that is not there",
-        "HOME/workloads/mine/workload.yaml:4: no file right.txt: write the right output there",
-        argv="plan m.yaml",
-        output="{exact: right.txt}",
-    ),
-    _turn(
-        "output: an expected file above the folder",
-        "HOME/workloads/mine/workload.yaml:4: '../../m.yaml' leads out of the folder: copy"
-        " the file into it",
-        output="{exact: ../../m.yaml}",
-    ),
-    _turn(
-        "output: an expected file by a link out",
-        "HOME/workloads/mine/workload.yaml:4: right.txt leads out of the folder by a link:"
-        " copy the file into it",
-        {"right.txt": Link("../../m.yaml")},
-        argv="plan m.yaml",
-        output="{exact: right.txt}",
-    ),
-    _turn(
-        "output: a digest that is none",
-        "HOME/workloads/mine/workload.yaml:4: m.c holds no sha256: write what sha256sum prints",
-        argv="plan m.yaml",
-        output="{digest: m.c}",
-    ),
-    _turn(
-        "output: a tolerance of nothing",
-        "HOME/workloads/mine/workload.yaml:4: nothing is tolerated: write relative or"
-        " absolute, or exact",
-        output="{tolerance: {expected: m.c}}",
-    ),
-    _turn(
-        "output: a tolerance below 0",
-        "HOME/workloads/mine/workload.yaml:4: 'relative' is -1: write a number from 0",
-        output="{tolerance: {expected: m.c, relative: -1}}",
-    ),
-    _turn(
-        "output: a tolerance beyond any float",
-        "HOME/workloads/mine/workload.yaml:4: not a finite number: write one that is",
-        output="{tolerance: {expected: m.c, relative: 1e309}}",
-    ),
-    _turn(
-        "output: a tolerance of what holds no number",
-        "HOME/workloads/mine/workload.yaml:4: right.txt holds no number to be close to:"
-        " use exact, or write the right output",
-        {"right.txt": "none\n"},
-        argv="plan m.yaml",
-        output="{tolerance: {expected: right.txt, relative: 1}}",
-    ),
-    _turn(
-        "output: of what is no output",
-        "HOME/workloads/mine/workload.yaml:4: 'out' is not among the outputs: did you mean 'ou'?",
-        output="{exact: m.c, of: out}",
-        outputs="[ou]",
-    ),
-    _turn(
-        "output: of, without outputs",
-        "HOME/workloads/mine/workload.yaml:4: 'out' is not among the outputs: list it there",
-        output="{exact: m.c, of: out}",
-    ),
-    _turn(
-        "output.top_k: which is later",
-        "HOME/workloads/mine/workload.yaml:4: 'top_k' is not supported yet: remove it"
-        " (exact, digest and tolerance are the checkers so far)",
-        output="{top_k: 5}",
-    ),
-    _turn(
-        "metrics: which is later",
-        "HOME/workloads/mine/workload.yaml:4: 'metrics' is not supported yet: remove it"
-        " (time and memory are what is measured so far)",
-        metrics="[energy]",
-    ),
-    _turn(
-        "limits: an unknown key",
-        "HOME/workloads/mine/workload.yaml:4: unknown key 'timeout': did you mean 'timeout_s'?",
-        limits="{timeout: 1}",
-    ),
-    _turn(
-        "limits: timeout_s of 0",
-        "HOME/workloads/mine/workload.yaml:4: 'timeout_s' is 0: write a number of seconds"
-        " above 0, at most 86400",
-        limits="{timeout_s: 0}",
-    ),
-    _turn(
-        "limits: memory_bytes with a unit",
-        "HOME/workloads/mine/workload.yaml:4: 'memory_bytes' is '1GiB': write a whole"
-        " number from 65536 to 1125899906842624",
-        limits="{memory_bytes: 1GiB}",
-    ),
-    _turn(
-        "limits: output_bytes beyond any upload",
-        "HOME/workloads/mine/workload.yaml:4: 'output_bytes' is 1000000000000: write a"
-        " whole number from 1 to 1073741824",
-        limits="{output_bytes: 1000000000000}",
-    ),
-    _turn(
-        "limits: processes of none",
-        "HOME/workloads/mine/workload.yaml:4: 'processes' is 0: write a whole number from"
-        " 1 to 100000",
-        limits="{processes: 0}",
-    ),
-    _turn(
-        "limits: stack_bytes of 1",
-        "HOME/workloads/mine/workload.yaml:4: 'stack_bytes' is 1: write a whole number"
-        " from 262144 to 1073741824",
-        limits="{stack_bytes: 1}",
-    ),
-    _turn(
-        "a misspelt key",
-        "HOME/workloads/mine/workload.yaml:4: unknown key 'argument': did you mean 'arguments'?",
-        argument="[a]",
     ),
 )
