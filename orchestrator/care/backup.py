@@ -69,7 +69,8 @@ def back_up(config: FarmConfig, target: Path, now: datetime, say: Say) -> Packed
         say: told what is left out.
 
     Raises:
-        UsageError: the file is there already, or its ending is none.
+        UsageError: the file is there already, or its ending is none; or the database is another
+            farm's.
         StoreError: the database cannot be read.
         DiskFull: no room is left; nothing is left behind.
         OSError: a file of the farm cannot be read; nothing is left behind.
@@ -80,7 +81,7 @@ def back_up(config: FarmConfig, target: Path, now: datetime, say: Say) -> Packed
     with (
         new_file(target) as out,
         packing(out, target, now.timestamp()) as packer,
-        snapshot(config.database_url) as rows,
+        snapshot(config.database_url, config.farm_id) as rows,
     ):
         packer.add_document(HEADER, _header(config, rows, now))
         for name, path in _files(config, say):

@@ -40,8 +40,8 @@ def examine(config: FarmConfig, now: datetime, *, deep: bool = False) -> tuple[C
 
 def _all(config: FarmConfig, now: datetime, *, deep: bool) -> Iterator[Complaint]:
     try:
-        found: Audit | None = audit(config.database_url, now)
-    except StoreError as error:
+        found: Audit | None = audit(config.database_url, now, config.farm_id)
+    except (StoreError, ConfigError) as error:
         what, _, step = str(error).partition("; ")
         yield Complaint(what, step or "see: farm doctor")
         found = None

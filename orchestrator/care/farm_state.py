@@ -51,7 +51,7 @@ def _inventory(config: FarmConfig) -> tuple[Inventory | None, str]:
 
 def _database(config: FarmConfig) -> Finding:
     try:
-        open_store(config.database_url, readonly=True).close()
+        open_store(config.database_url, readonly=True, farm_id=config.farm_id).close()
     except FarmError as error:
         return Finding(_FARM, "database", "", str(error))
     return Finding(_FARM, "database", "it answers and has this version's schema", "")

@@ -53,5 +53,5 @@ def downgrade(
         if not yes:
             loses = what_going_back_loses(config.database_url)
             raise UsageError(f"going back: {loses} Nothing was changed; agree with --yes")
-        undone, now = go_back(config.database_url)
+        undone, now = go_back(config.database_url, config.farm_id)
     view.say(f"undid {undone}; the schema is {now}: only a farm of that version can use it")

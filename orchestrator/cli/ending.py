@@ -51,7 +51,7 @@ def measure_and_show(
 
 def read_results(config: FarmConfig, run_id: int) -> Sequence[CellResult]:
     """Read all cells of a run."""
-    store = open_store(config.database_url, readonly=True)
+    store = open_store(config.database_url, readonly=True, farm_id=config.farm_id)
     try:
         return store.results(ResultFilter(run_id=run_id))
     finally:

@@ -31,6 +31,7 @@ from orchestrator.domain.artifact import ArtifactKind
 from orchestrator.store import tables as t
 from orchestrator.store.columns import Instant
 from orchestrator.store.database import Database
+from orchestrator.store.identity import belong
 from orchestrator.store.runs import UNSETTLED
 from orchestrator.store.schema import check, make_engine
 from protos.states import (
@@ -91,16 +92,24 @@ class Audit:
     known: frozenset[str]
 
 
-def audit(url: str, now: datetime) -> Audit:
+def audit(url: str, now: datetime, farm_id: str = "") -> Audit:
     """Look at a database, at one moment, and change nothing.
 
+    Args:
+        url: its address.
+        now: the time.
+        farm_id: the farm whose database it must be; empty: any.
+
     Raises:
+        ConfigError: it is another farm's.
         StoreUnavailable: it is locked, away, or no database.
         SchemaMismatch: it has another schema than this version's.
     """
     database = Database(make_engine(url, mode="ro"), readonly=True)
     try:
         check(database)
+        if farm_id:
+            belong(database, farm_id, readonly=True)
         with database.reading():
             damage = tuple(_damage(database))
             if damage:

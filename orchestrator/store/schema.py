@@ -8,6 +8,7 @@ from orchestrator.domain.errors import ConfigError, SchemaMismatch
 from orchestrator.store import sqlite
 from orchestrator.store.address import SQLITE, is_postgresql
 from orchestrator.store.database import Database
+from orchestrator.store.identity import belong
 
 #: The newest revision under ``migrations/``; a test holds the two together.
 HEAD = "0004"
@@ -111,14 +112,18 @@ def what_going_back_loses(url: str) -> str:
         database.close()
 
 
-def go_back(url: str) -> tuple[str, str]:
+def go_back(url: str, farm_id: str = "") -> tuple[str, str]:
     """Bring a database of this version's schema one revision back; all or nothing.
+
+    Args:
+        url: its address.
+        farm_id: the farm whose database it must be; empty: any.
 
     Returns:
         The revision undone, and the one the database has now.
 
     Raises:
-        ConfigError: the address is wrong.
+        ConfigError: the address is wrong, or it is another farm's database.
         StoreUnavailable: the database is locked, full or away.
         SchemaMismatch: its schema is not this version's.
     """
@@ -127,6 +132,8 @@ def go_back(url: str) -> tuple[str, str]:
     database = Database(make_engine(url, mode="rw", serving=True), readonly=False)
     try:
         check(database)
+        if farm_id:
+            belong(database, farm_id, readonly=True)
         with database.writing():
             return database.look(undo)
     finally:

@@ -31,7 +31,7 @@ from orchestrator.domain.errors import SchemaMismatch
 from orchestrator.store import tables as t
 from orchestrator.store.audit import needed_blobs
 from orchestrator.store.database import Database
-from orchestrator.store.identity import refuse_filled
+from orchestrator.store.identity import belong, refuse_filled
 from orchestrator.store.schema import HEAD, check, make_engine
 from orchestrator.store.sql import SqlStore, SqlTransaction
 from protos.states import DeviceState
@@ -88,16 +88,23 @@ class Rows:
 
 
 @contextmanager
-def snapshot(url: str) -> Iterator[Rows]:
+def snapshot(url: str, farm_id: str = "") -> Iterator[Rows]:
     """See one moment of a database for as long as the block lasts, whoever writes meanwhile.
 
+    Args:
+        url: its address.
+        farm_id: the farm whose database it must be; empty: any.
+
     Raises:
+        ConfigError: it is another farm's.
         StoreUnavailable: it is locked, damaged or away.
         SchemaMismatch: it has another schema than this version's.
     """
     database = Database(make_engine(url, mode="ro"), readonly=True)
     try:
         check(database)
+        if farm_id:
+            belong(database, farm_id, readonly=True)
         with database.reading():
             yield Rows(database)
     finally:

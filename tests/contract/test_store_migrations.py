@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, MetaData, inspect, select
 
 import migrations
-from orchestrator.domain.errors import SchemaMismatch
+from orchestrator.domain.errors import ConfigError, SchemaMismatch
 from orchestrator.store.base import Store
 from orchestrator.store.schema import HEAD, go_back, make_engine, upgrade, what_going_back_loses
 from orchestrator.store.sql import open_store
@@ -86,7 +86,9 @@ def test_one_step_back_and_up_loses_only_what_it_says(filled_url: str) -> None:
         before = rows_of(connection)
     loses = what_going_back_loses(filled_url)
     assert loses.endswith(".")
-    undone, now = go_back(filled_url)
+    with pytest.raises(ConfigError, match="the database of farm farm-of-tests, not of farm-other"):
+        go_back(filled_url, "farm-other")
+    undone, now = go_back(filled_url, "farm-of-tests")
     assert undone == HEAD
     assert now < HEAD
     with pytest.raises(SchemaMismatch, match=f"schema {now}.*farm db upgrade"):
