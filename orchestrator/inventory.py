@@ -60,10 +60,6 @@ class Inventory:
     types: Mapping[str, DeviceType]
     devices: tuple[Device, ...]
 
-    def of_type(self, name: str) -> tuple[Device, ...]:
-        """Answer the devices of a type."""
-        return tuple(device for device in self.devices if device.type.name == name)
-
 
 def read_inventory(path: Path) -> Inventory:
     """Read the declared devices.

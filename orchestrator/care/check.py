@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from orchestrator.blobs import blob_place, is_whole
+from orchestrator.care.conditions import FARM_BYTES, INODES, room
 from orchestrator.config import FarmConfig
 from orchestrator.domain.artifact import Digest
 from orchestrator.domain.errors import ConfigError, FarmError, StoreError
@@ -16,9 +16,6 @@ from orchestrator.inventory import read_inventory
 from orchestrator.store.audit import Audit, Complaint, audit
 from orchestrator.trust import read_dates
 
-#: A run writes its outputs, its samples and SQLite's journal: below this the next one may not end.
-LEAST_FREE_BYTES = 256 << 20
-LEAST_FREE_INODES = 10_000
 #: Time enough to move devices to a farm with a new CA.
 WARN_BEFORE = timedelta(days=365)
 _REBUILD = "farm db restore brings it back from a backup; ordering its run anew builds it again"
@@ -97,16 +94,12 @@ def key_complaints(config: FarmConfig, now: datetime) -> Iterator[Complaint]:
 
 def disk_complaints(folder: Path, name: str) -> Iterator[Complaint]:
     """Say where a folder's disk is nearly full."""
-    while not folder.exists():
-        folder = folder.parent
-    disk = os.statvfs(folder)
-    free_bytes = disk.f_bavail * disk.f_frsize
-    if free_bytes < LEAST_FREE_BYTES:
-        what = f"{name} ({folder}) has {free_bytes >> 20} MiB of disk left"
+    left = room(folder)
+    if left.free_bytes < FARM_BYTES:
+        what = f"{name} ({left.place}) has {left.free_bytes >> 20} MiB of disk left"
         yield Complaint(what, "make room, or: farm gc --cache")
-    # Some filesystems (btrfs) have no fixed number of files, and say 0.
-    if disk.f_files and disk.f_favail < LEAST_FREE_INODES:
+    if left.inodes is not None and left.inodes < INODES:
         yield Complaint(
-            f"{name} ({folder}) has room for {disk.f_favail} more files only",
+            f"{name} ({left.place}) has room for {left.inodes} more files only",
             "remove files, or: farm gc --cache",
         )

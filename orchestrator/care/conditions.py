@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.care.doctor import Finding
@@ -22,6 +23,7 @@ from orchestrator.care.packages import bring
 
 #: A cold build fills the cache with 0.4 GB and its scratch with as much; a farm grows slowly.
 CACHE_BYTES = 2 << 30
+#: A run writes its outputs, its samples and SQLite's journal: below this the next one may not end.
 FARM_BYTES = 256 << 20
 INODES = 10_000
 #: Of memory that can be had: linking the AOT compiler against LLVM takes about 1 GB.
@@ -63,17 +65,35 @@ def examine_machine(cache: Path, root: Path = Path("/")) -> Iterator[Finding]:
 
 def disk(folder: Path, name: str, least_bytes: int) -> Iterator[Finding]:
     """Look at the room of a folder's disk, which may be needed for the folder first."""
-    place = _existing(folder)
-    room = os.statvfs(place)
-    free_bytes = room.f_bavail * room.f_frsize
+    left = room(folder)
     wanted = f"{least_bytes / (1 << 30):g} GiB free"
-    found = f"{free_bytes / (1 << 30):.1f} GiB in {place}" if free_bytes >= least_bytes else ""
-    yield Finding(name, wanted, found, f"make room in {place}, or: farm gc --cache")
-    # Some filesystems (btrfs) have no fixed number of files, and say 0.
-    enough = not room.f_files or room.f_favail >= INODES
-    count = f"{room.f_favail:,} free" if room.f_files else "no limit"
-    remedy = f"remove files in {place}, or: farm gc --cache"
+    told = f"{left.free_bytes / (1 << 30):.1f} GiB in {left.place}"
+    found = told if left.free_bytes >= least_bytes else ""
+    yield Finding(name, wanted, found, f"make room in {left.place}, or: farm gc --cache")
+    enough = left.inodes is None or left.inodes >= INODES
+    count = "no limit" if left.inodes is None else f"{left.inodes:,} free"
+    remedy = f"remove files in {left.place}, or: farm gc --cache"
     yield Finding(name, f"{INODES:,} free inodes", count if enough else "", remedy)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What is left of a folder's disk."""
+
+    #: The folder, or the nearest above it that is there.
+    place: Path
+    free_bytes: int
+    #: None: its filesystem has no fixed number of files.
+    inodes: int | None
+
+
+def room(folder: Path) -> Room:
+    """Ask what is left of a folder's disk; the folder need not be there yet."""
+    place = _existing(folder)
+    found = os.statvfs(place)
+    # Such filesystems (btrfs) say 0.
+    inodes = found.f_favail if found.f_files else None
+    return Room(place, found.f_bavail * found.f_frsize, inodes)
 
 
 def _existing(folder: Path) -> Path:

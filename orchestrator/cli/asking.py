@@ -34,8 +34,8 @@ CsvOption = Annotated[
     bool, typer.Option("--csv", help="Comma-separated values on stdout, names first.")
 ]
 
-_AGO = re.compile(r"(\d{1,6})\s*(m|h|d|w)")
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_SPAN = re.compile(r"(\d{1,6})\s*([smhdw])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def one_form(*, as_json: bool, as_csv: bool) -> None:
@@ -73,9 +73,15 @@ def moment(
         ) from None
 
 
+def span(text: str) -> timedelta | None:
+    """Read a length of time as people write it, such as ``7d``; None: it is none."""
+    found = _SPAN.fullmatch(text)
+    return found and timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
 def _ago(text: str, now: datetime) -> datetime | None:
-    found = _AGO.fullmatch(text)
-    return found and now - timedelta(**{_UNITS[found[2]]: int(found[1])})
+    found = span(text)
+    return None if found is None else now - found
 
 
 def _written(text: str, *, ends_day: bool) -> datetime:

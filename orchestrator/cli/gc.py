@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.cli import session, view
+from orchestrator.cli.asking import span
 from orchestrator.cli.options import FarmOption, JsonOption, new_app
 from orchestrator.cli.words import count, size
 from orchestrator.domain.errors import ConfigError, UsageError
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from orchestrator.care.gc import Rubbish
 
 app = new_app()
-
-_AGE = re.compile(r"(\d{1,6})([dhms])")
-_UNITS_S = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0}
 
 
 @app.command()
@@ -71,10 +68,10 @@ def gc(
 
 
 def _age_s(text: str) -> float:
-    match = _AGE.fullmatch(text)
-    if match is None:
+    age = span(text)
+    if age is None:
         raise UsageError(f"--older-than {text}: write a number and a unit, such as 30d, 12h or 5m")
-    return int(match[1]) * _UNITS_S[match[2]]
+    return age.total_seconds()
 
 
 @contextmanager

@@ -32,8 +32,7 @@ LAYERS: Mapping[str, int] = {
 DOORS: Mapping[str, tuple[str, ...]] = {
     "sqlalchemy": ("orchestrator.store", "migrations"),
     "psycopg": ("orchestrator.store.postgresql",),
-    "alembic": ("orchestrator.store", "migrations"),
-    "paramiko": ("orchestrator.transport.ssh",),
+    "alembic": ("migrations",),
     "grpc": ("orchestrator.rpc", "orchestrator.cli.control", "agent.link"),
     "cryptography": ("orchestrator.trust",),
     "typer": ("orchestrator.cli",),
@@ -41,8 +40,6 @@ DOORS: Mapping[str, tuple[str, ...]] = {
     "ruamel": ("orchestrator.files.yamlfile",),
     "zstandard": ("orchestrator.care.archive",),
     "jsonschema": ("orchestrator.files.yamlfile",),
-    "numpy": ("orchestrator.results.stats",),
-    "scipy": ("orchestrator.results.stats",),
     # Event loops live in rpc/ alone (section 3, "one colour").
     "asyncio": ("orchestrator.rpc",),
 }

@@ -26,6 +26,7 @@ def _somewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("text", "ends_day", "found"),
     [
+        ("45s", False, datetime(2026, 11, 25, 11, 59, 15, tzinfo=UTC)),
         ("30m", False, datetime(2026, 11, 25, 11, 30, tzinfo=UTC)),
         ("12h", False, datetime(2026, 11, 25, 0, 0, tzinfo=UTC)),
         ("7d", True, datetime(2026, 11, 18, 12, 0, tzinfo=UTC)),
