@@ -85,12 +85,18 @@ def _keep(error: Exception, arguments: list[str]) -> str:
     for folder in _folders():
         try:
             path = folder / name
-            path.write_text(text, errors="backslashreplace")
+            # Never through a link that somebody laid there: /tmp is everybody's.
+            with open(path, "x", opener=_private, errors="backslashreplace") as file:
+                file.write(text)
         except OSError:
             continue
         return str(path)
     view.complain(text)
     return "the lines above"
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _folders() -> list[Path]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
+import stat
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -59,6 +62,23 @@ def test_a_bug_is_one_line_that_names_a_file_with_the_rest(
     assert text.startswith("farm run m.yaml\n")
     assert "Traceback" in text
     assert "in _divide" in text
+    assert stat.S_IMODE(Path(told[1]).stat().st_mode) == 0o600
+
+
+def test_a_bug_is_never_written_through_a_link(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The file's name can be guessed, and a folder for temporary files is everybody's."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FARM_DIR", raising=False)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    now = datetime.now(UTC)
+    for after_s in range(300):
+        stamp = (now + timedelta(seconds=after_s)).strftime("%Y%m%dT%H%M%S")
+        (tmp_path / f"farm-bug-{stamp}-{os.getpid()}.txt").symlink_to(tmp_path / "target")
+    assert failure.tell(_raised(), ["x"]) == 70
+    assert not (tmp_path / "target").exists()
+    assert "the details are in the lines above" in capsys.readouterr().err
 
 
 def _divide() -> None:
