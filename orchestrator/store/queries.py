@@ -10,7 +10,6 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from orchestrator.domain.errors import FarmError, StoreUnavailable, UsageError
 from orchestrator.store import sqlite
@@ -85,9 +84,11 @@ def _asked_sqlite(path: Path, statement: str, timeout_s: float) -> Iterator[Answ
     if not path.exists():
         raise StoreUnavailable(f"{path}: no database there; run: farm db upgrade")
     clock = _Clock(timeout_s)
-    address = f"file:{quote(str(path.absolute()))}?mode=ro"
-    connection = sqlite3.connect(address, uri=True, isolation_level=None)
-    with closing(connection), _told(path, statement, clock):
+    address = sqlite.uri_of(path, "ro")
+    with (
+        _told(path, statement, clock),
+        closing(sqlite3.connect(address, uri=True, isolation_level=None)) as connection,
+    ):
         connection.text_factory = lambda data: data.decode(errors="replace")
         connection.execute("PRAGMA query_only = ON")
         connection.execute("PRAGMA temp_store = MEMORY")

@@ -73,7 +73,7 @@ def file_of(url: URL) -> Path:
 
 def _connect(path: Path, *, mode: str, timeout_s: float) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        f"file:{quote(str(path.absolute()))}?mode={mode}{_still(path) if mode == 'ro' else ''}",
+        uri_of(path, mode),
         uri=True,
         timeout=timeout_s,
         isolation_level=None,  # transactions begin where we say, not where sqlite3 guesses
@@ -85,6 +85,16 @@ def _connect(path: Path, *, mode: str, timeout_s: float) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
     return connection
+
+
+def uri_of(path: Path, mode: str) -> str:
+    """Write the address by which SQLite opens a file.
+
+    Args:
+        path: the file.
+        mode: as in SQLite's URI: ``ro``, ``rw``, or ``rwc`` to make it.
+    """
+    return f"file:{quote(str(path.absolute()))}?mode={mode}{_still(path) if mode == 'ro' else ''}"
 
 
 def _still(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -106,6 +107,14 @@ def test_a_wrong_statement_is_one_line_with_its_place(url: str, statement: str, 
     with pytest.raises(UsageError, match=said) as told:
         ask(url, statement)
     assert "\n" not in str(told.value)
+
+
+def test_what_is_no_database_is_told(tmp_path: Path) -> None:
+    """A folder, and a file of something else."""
+    (tmp_path / "text").write_text("no database" * 1000)
+    for path, said in ((tmp_path, "disk I/O error"), (tmp_path / "text", "is not a database")):
+        with pytest.raises(StoreUnavailable, match=said):
+            ask(f"sqlite:///{path}", "SELECT * FROM runs")
 
 
 def test_a_slow_statement_is_stopped(url: str) -> None:
