@@ -113,7 +113,10 @@ class _Reader:
     def _tree(self, path: tuple[str, ...], written: Any) -> Path:
         if not isinstance(written, str) or not written or "\0" in written:
             self.refuse(path, f"'{path[-1]}' is {written!r}: write {_SAYS}")
-        return Path(os.path.realpath(self._file.parent / os.path.expanduser(written)))
+        expanded = os.path.expanduser(written)
+        if expanded.startswith("~"):
+            self.refuse(path, f"'{written}': there is no such user; write a path")
+        return Path(os.path.realpath(self._file.parent / expanded))
 
     def _flags(self, path: tuple[str, ...], written: Any) -> tuple[tuple[str, int], ...]:
         if not isinstance(written, dict):

@@ -13,6 +13,10 @@ def _turn(argv: str, says: str, code: int = 2) -> WrongTurn:
 
 
 TURNS = (
+    _turn(
+        "run quick.c -- \udcff",
+        "'\\udcff' is not UTF-8 text: rename it, or write it so",
+    ),
     _turn("rnu quick.c", "No such command 'rnu'. Did you mean 'run'?; see: farm --help"),
     _turn(
         "--frm . runs list", "No such option: --frm (Possible options: --farm); see: farm --help"

@@ -125,7 +125,7 @@ TURNS = (
         modes="[{mode: wamr-aot, opt: []}]",
     ),
     _turn(
-        "modes: an unknown CPU",
+        "modes: a cpu nobody knows",
         "HOME/m.yaml:3: unknown CPU 'cortex-a73x': did you mean 'cortex-a73'?",
         modes="[{mode: wamr-aot, cpu: cortex-a73x}]",
     ),
@@ -190,7 +190,7 @@ TURNS = (
         devices="{arch: [arm64]}",
     ),
     _turn(
-        "devices: an unknown tag",
+        "devices: tags nobody has",
         "HOME/m.yaml:4: unknown tag 'lab': none is known here",
         devices="{tags: [lab]}",
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.support.wrongturns import Content, Folder, Link, Pipe, Sparse, WrongTurn
 
 _RIGHT = "name: m\nworkloads: [gemm]\nmodes: [native]\ndevices: [local]\n"
+_MISSPELT = "HOME/m.yaml:5: unknown key 'repeat': did you mean 'repeats'?"
 _BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n"
     for before, name in zip("abcdefg", "bcdefgh", strict=True)
@@ -153,5 +154,17 @@ TURNS = (
         _RIGHT,
         "HOME/m.yaml/m.yaml: cannot be read (Not a directory): name a readable file",
         "plan m.yaml/m.yaml",
+    ),
+    _turn(
+        "misspelt, to be run",
+        _RIGHT + "repeat: 3\n",
+        "HOME/m.yaml:5: unknown key 'repeat': did you mean 'repeats'?",
+        "run m.yaml",
+    ),
+    _turn(
+        "misspelt, to be built",
+        _RIGHT + "repeat: 3\n",
+        "HOME/m.yaml:5: unknown key 'repeat': did you mean 'repeats'?",
+        "build m.yaml",
     ),
 )
