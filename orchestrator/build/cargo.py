@@ -64,7 +64,10 @@ def find_cargo(environment: Mapping[str, str] | None = None) -> Cargo:
 def _cargos(environment: Mapping[str, str]) -> Iterator[Cargo]:
     folders = os.get_exec_path(environment)
     for folder in folders:
-        yield from _ask(shutil.which("cargo", path=folder))
+        # Its own neighbour: the first rustc on PATH may be another's shim that does not work.
+        yield from _ask(
+            shutil.which("cargo", path=folder), shutil.which("rustc", path=folder) or ""
+        )
     for name in sorted(_numbered(folders), key=_number, reverse=True):
         rustc = shutil.which(name.replace("cargo", "rustc"), path=os.pathsep.join(folders))
         yield from _ask(shutil.which(name, path=os.pathsep.join(folders)), rustc or "")

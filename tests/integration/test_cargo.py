@@ -35,10 +35,13 @@ def test_a_plain_cargo_comes_first(tmp_path: Path) -> None:
 
 
 def test_a_broken_cargo_hides_no_good_one(tmp_path: Path) -> None:
-    """A rustup shim without a toolchain fails; the next on PATH is asked."""
+    """A rustup shim without a toolchain fails; the next on PATH is asked, with its own rustc."""
     program(tmp_path / "shims" / "cargo", "")
+    program(tmp_path / "shims" / "rustc", "")
     path = program(tmp_path / "bin" / "cargo", "cargo 1.96.1")
-    assert find_cargo(machine(tmp_path / "shims", tmp_path / "bin", home=tmp_path)).path == path
+    rustc = program(tmp_path / "bin" / "rustc", "rustc 1.96.1")
+    found = find_cargo(machine(tmp_path / "shims", tmp_path / "bin", home=tmp_path))
+    assert (found.path, found.rustc) == (path, rustc)
 
 
 def test_the_newest_numbered_cargo_takes_the_place_of_an_old_one(tmp_path: Path) -> None:
