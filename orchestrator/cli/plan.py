@@ -78,14 +78,14 @@ def plan(
     if as_json:
         cells = [plan_document(cell, devices) for cell in found.cells]
         build = [asdict(step) for step in steps]
-        sources = {name: source.description for name, source in used.items()}
+        wamrs = {name: each.description for name, each in used.items()}
         view.document(
             {
                 "name": found.spec.name,
                 "order": order_document(found.spec.text),
                 "cells": cells,
                 "build": build,
-                "runtime_sources": sources,
+                "runtime_sources": wamrs,
             }
         )
         return
@@ -93,8 +93,8 @@ def plan(
     _show_build(steps)
     for module in modules(found):
         view.note(f"{module.name} needs {needs(module)}")
-    for name, tree in used.items():
-        view.note(f"runtime source {name}: {tree.description}")
+    for name, runtime_source in used.items():
+        view.note(f"runtime source {name}: {runtime_source.description}")
     ordered = order_document(found.spec.text)
     if ordered["order"] == "program":
         view.note(program.command_line(ordered))
