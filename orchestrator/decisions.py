@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from orchestrator.domain.attempt import Finished
 from orchestrator.domain.run import GrantedAttempt
@@ -86,7 +85,7 @@ def is_lost(word: AgentWord, attempt: GrantedAttempt) -> bool:
 
 
 def active(
-    device: str, word: AgentWord, attempts: Sequence[GrantedAttempt], now: datetime
+    device: str, word: AgentWord, attempts: Sequence[GrantedAttempt], now_s: float
 ) -> Activity | None:
     """The first unfinished attempt of the lease that the agent speaks of."""
     by_id = {attempt.attempt_id: attempt for attempt in attempts}
@@ -100,7 +99,7 @@ def active(
                 attempt.attempt_id,
                 told.state,
                 told.detail,
-                now,
+                now_s,
             )
     return None
 

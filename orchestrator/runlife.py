@@ -213,7 +213,7 @@ class RunLife:
 
     def _line(self, activity: Activity) -> str:
         label = self._label(activity.run_id, activity.cell_id)
-        elapsed_s = (self.clock.now() - activity.since).total_seconds()
+        elapsed_s = self.clock.monotonic_s() - activity.since_s
         detail = f" ({activity.detail})" if activity.detail else ""
         return f"{activity.device}: {label}, {activity.state} {elapsed_s:.0f} s{detail}"
 

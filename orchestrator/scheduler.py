@@ -156,7 +156,7 @@ class Scheduler:
         if lease is None and not is_at_work(word):
             lease = self._grant(t, device, now)
         desired = self._desired(device, word, lease)
-        self._note_activity(device, word, lease, now)
+        self._note_activity(device, word, lease)
         return desired
 
     def accept(self, t: Transaction, finished: Finished) -> bool:
@@ -299,16 +299,14 @@ class Scheduler:
             if self._store.device(device).health is not Health.GOOD:
                 t.set_health(device, Health.GOOD, "")
 
-    def _note_activity(
-        self, device: str, word: AgentWord, lease: HeldLease | None, now: datetime
-    ) -> None:
+    def _note_activity(self, device: str, word: AgentWord, lease: HeldLease | None) -> None:
         attempts = () if lease is None else self._store.lease_attempts(lease.lease_id)
-        found = active(device, word, attempts, now)
+        found = active(device, word, attempts, self._clock.monotonic_s())
         before = self._activities.get(device)
         if found is None:
             self._activities.pop(device, None)
         elif before and (before.attempt_id, before.state) == (found.attempt_id, found.state):
-            self._activities[device] = replace(found, since=before.since)
+            self._activities[device] = replace(found, since_s=before.since_s)
         else:
             self._activities[device] = found
 

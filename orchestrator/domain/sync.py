@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from orchestrator.domain.artifact import Digest
 from protos.states import AttemptState
@@ -100,5 +99,5 @@ class Activity:
     attempt_id: int
     state: AttemptState
     detail: str
-    #: When it was first seen in this state.
-    since: datetime
+    #: When it was first seen in this state, by the orchestrator's monotonic clock.
+    since_s: float

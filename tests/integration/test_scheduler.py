@@ -92,12 +92,12 @@ def test_a_begun_attempt_is_not_ordered_again(desk: Desk, puppet: Puppet) -> Non
 def test_what_an_agent_does_is_known(desk: Desk, puppet: Puppet) -> None:
     """Its word moves the attempt, and says since when it is there."""
     ref = _begun(desk, puppet)
-    since = desk.clock.now()
+    since_s = desk.clock.monotonic_s()
     desk.serve(3)
     desk.synchronize(puppet)
     (activity,) = desk.scheduler.activities()
     assert (activity.attempt_id, activity.state) == (ref.attempt_id, AttemptState.RUNNING)
-    assert activity.since == since
+    assert activity.since_s == since_s
     assert desk.granted()[0].state == AttemptState.RUNNING
 
 
