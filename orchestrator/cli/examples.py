@@ -32,7 +32,9 @@ EXITS: Mapping[int, str] = {
     2: "a mistake in the command, in a file it names, or a name of nothing; one line says which",
     3: "the farm cannot be used now: no orchestrator answers, its database is away, a full disk",
     70: "a bug in farm; the line names a file with the details",
-    130: "interrupted with Ctrl-C",
+    129: "ended by a hangup (SIGHUP): its terminal closed; 128 and the signal's number",
+    130: "interrupted with Ctrl-C (SIGINT)",
+    143: "ended by SIGTERM, as kill and service managers send it",
 }
 #: Of commands that measure or build.
 FAILED: Mapping[int, str] = {1: "an outcome failed, or something could not be built"}

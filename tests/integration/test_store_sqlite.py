@@ -212,7 +212,7 @@ def test_a_missing_database_names_the_next_step(tmp_path: Path) -> None:
         ("sqlite://", "not a database"),
         ("sqlite:///", "is a file"),
         ("sqlite:///:memory:", "is a file"),
-        ("postgresql://host/farm", "not a database"),
+        ("postgres://host/farm", "not a database"),
     ],
 )
 def test_a_wrong_address_is_the_users_mistake(url: str, complaint: str) -> None:
