@@ -47,6 +47,8 @@ TERMINATE_S = 2.0
 MOST_LOG_BYTES = 1 << 20
 #: How often certificates are looked at; a new one needs a new agent process.
 RENEW_S = 3600.0
+#: They are looked at at once where the wall clock jumped by more, which may have let them expire.
+JUMP_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,8 @@ class _Agent:
         self._process: subprocess.Popen[bytes] | None = None
         self._started_s = 0.0
         self._looked_s = 0.0
+        #: What the wall clock was ahead of the other one, when its certificate was looked at.
+        self._ahead_s = 0.0
         self._pause_s = FIRST_PAUSE_S
         self._due_s = 0.0
 
@@ -107,8 +111,8 @@ class _Agent:
                 self._start(now_s)
         elif self._process.poll() is not None:
             self._note_end(now_s, self._process.returncode)
-        elif now_s - self._looked_s >= RENEW_S:
-            self._looked_s = now_s
+        elif now_s - self._looked_s >= RENEW_S or self._jumped(now_s):
+            self._note_look(now_s)
             if self._enroll():
                 self.leave()
 
@@ -145,7 +149,15 @@ class _Agent:
             _log.warning("cannot start the agent of %s: %s", self._device.name, why)
             self._pause_s = next_pause_s(self._pause_s, 0.0)
             self._due_s = now_s + self._pause_s
-        self._started_s = self._looked_s = now_s
+        self._started_s = now_s
+        self._note_look(now_s)
+
+    def _jumped(self, now_s: float) -> bool:
+        return abs(self._clock.now().timestamp() - now_s - self._ahead_s) > JUMP_S
+
+    def _note_look(self, now_s: float) -> None:
+        self._looked_s = now_s
+        self._ahead_s = self._clock.now().timestamp() - now_s
 
     def _note_end(self, now_s: float, code: int) -> None:
         lived_s = now_s - self._started_s

@@ -25,17 +25,17 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from orchestrator.domain.errors import ConfigError
 
-#: A Pi without a clock starts in 1970, so whatever a device checks is valid from then on (design
-#: section 7).
-EPOCH = datetime(1970, 1, 2, tzinfo=UTC)
+#: A Pi without a clock starts in 1970, so all certificates are valid from its first second on
+#: (design section 7).
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: No machine is set right that says it is earlier: what is made then lasts as if it were made now.
+EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
 #: The CA and the server are not renewed by themselves: longer than anybody keeps a farm.
 LONG = timedelta(days=365 * 30)
 #: A device's certificate; judged by the orchestrator's clock.
 DEVICE_VALID = timedelta(days=365)
 #: Enrolment makes a new one when less than this is left.
 RENEW_BEFORE = timedelta(days=120)
-#: Clocks of orchestrator and enrolling machine may differ by this much.
-BACKDATED = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def create_ca(folder: Path, farm_id: str) -> None:
         ca,
         server_key.public_key(),
         x509.DNSName(farm_id),
-        (EPOCH, datetime.now(UTC) + LONG),
+        (EPOCH, _made_at() + LONG),
         ExtendedKeyUsageOID.SERVER_AUTH,
     )
     _write(folder / "server.key", _key_pem(server_key), 0o600)
@@ -182,19 +182,18 @@ def sign_device(  # what a certificate says, once each
         farm_id: the farm's id.
         device: the device's name.
         key: the device's public key.
-        valid: from and until; None: from a day ago for a year.
+        valid: from and until; None: for a year, and before, should the clock go back.
 
     Returns:
         The certificate, PEM.
     """
-    now = datetime.now(UTC)
     name = x509.UniformResourceIdentifier(_device_uri(farm_id, device))
     certificate = _sign(
         ca_key,
         x509.load_pem_x509_certificate(ca_pem),
         key,
         name,
-        valid or (now - BACKDATED, now + DEVICE_VALID),
+        valid or (EPOCH, _made_at() + DEVICE_VALID),
         ExtendedKeyUsageOID.CLIENT_AUTH,
     )
     return _pem(certificate)
@@ -281,6 +280,11 @@ def _read_revoked(path: Path) -> Mapping[int, str]:
         raise ConfigError(f"not a list of revoked certificates: {error}", file=path) from error
 
 
+def _made_at() -> datetime:
+    """Answer from when on a certificate's time counts, also where the clock says 1970."""
+    return max(datetime.now(UTC), EARLIEST)
+
+
 def _still_good(files: DeviceFiles, ca_pem: bytes, farm_id: str, device: str) -> bool:
     try:
         certificate = x509.load_pem_x509_certificate(files.certificate.read_bytes())
@@ -337,7 +341,7 @@ def _sign_ca(key: ec.EllipticCurvePrivateKey, farm_id: str) -> x509.Certificate:
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(EPOCH)
-        .not_valid_after(datetime.now(UTC) + LONG)
+        .not_valid_after(_made_at() + LONG)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(identifier, critical=False)

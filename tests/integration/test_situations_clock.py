@@ -156,9 +156,9 @@ def test_since_and_until_go_by_what_the_clock_said(jump: timedelta, rig: JumpyDe
     first, second = ManualClock().instant, rig.clock.now()
     later, earlier = (2, 1) if second > first else (1, 2)
     border = max(first, second)
-    for asked, wanted in (({"since": border}, later), ({"until": border}, earlier)):
-        runs = rig.desk.store.runs(RunFilter(**asked))
-        results = rig.desk.store.results(ResultFilter(**asked))
+    for since, until, wanted in ((border, None, later), (None, border, earlier)):
+        runs = rig.desk.store.runs(RunFilter(since=since, until=until))
+        results = rig.desk.store.results(ResultFilter(since=since, until=until))
         assert [one.run_id for one in runs] == [wanted]
         assert [one.run_id for one in results] == [wanted]
 
