@@ -13,7 +13,7 @@ from orchestrator.blobs import Blobs
 from orchestrator.build import wamr
 from orchestrator.build.builder import Builder
 from orchestrator.build.digests import FileDigests, tree_digest
-from orchestrator.domain.errors import BuildError
+from orchestrator.domain.errors import BuildError, ConfigError
 from orchestrator.files.below import files_below
 from tests.support.toynative import write_wamr
 
@@ -96,7 +96,7 @@ def test_failing_fetch_has_cargos_words(tmp_path: Path, monkeypatch: pytest.Monk
 def test_cache_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     """A cache folder below a file is one clear line with the way out."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(BuildError, match="FARM_CACHE_DIR"):
+    with pytest.raises(ConfigError, match="FARM_CACHE_DIR"):
         Builder(
             cache=tmp_path / "file" / "cache",
             blobs=Blobs(tmp_path / "blobs"),
