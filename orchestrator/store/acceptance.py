@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, Table, func, select
 
-from orchestrator.domain.artifact import Artifact, ArtifactKind
+from orchestrator.domain.artifact import Artifact, ArtifactKind, Digest
 from orchestrator.domain.attempt import Finished
 from orchestrator.domain.errors import NotFound
 from orchestrator.domain.settlement import Settlement, settle
@@ -108,8 +109,8 @@ class AcceptanceWrites(Access, Transaction):
         if succeeded and after is not None and after.accepted:
             series_id = intern_series(self._db, attempt, finished.region)
             store_summaries(self._db, attempt, finished, series_id)
-        self._store_logs(attempt.id, finished)
-        self._store_files(attempt.id, finished)
+        self._store_outputs(t.attempt_logs, "kind", attempt.id, finished.logs)
+        self._store_outputs(t.attempt_files, "path", attempt.id, finished.files)
         values = {**self._report(attempt, finished, now), "series_id": series_id}
         if after is not None:
             values["state"], values["moved_at"] = _final(attempt.state, after), now
@@ -145,33 +146,21 @@ class AcceptanceWrites(Access, Transaction):
             return None
         return intern_artifact(self._db, Artifact(finished.output, ArtifactKind.OUTPUT, "stdout"))
 
-    def _store_logs(self, attempt_id: int, finished: Finished) -> None:
+    def _store_outputs(
+        self, table: Table, name: str, attempt_id: int, digests: Mapping[str, Digest]
+    ) -> None:
         rows = [
             {
                 "attempt_id": attempt_id,
-                "kind": kind,
+                name: told,
                 "artifact_id": intern_artifact(
-                    self._db, Artifact(digest, ArtifactKind.OUTPUT, kind)
+                    self._db, Artifact(digest, ArtifactKind.OUTPUT, told)
                 ),
             }
-            for kind, digest in finished.logs.items()
+            for told, digest in digests.items()
         ]
         if rows:
-            self._db.execute(t.attempt_logs.insert(), rows)
-
-    def _store_files(self, attempt_id: int, finished: Finished) -> None:
-        rows = [
-            {
-                "attempt_id": attempt_id,
-                "path": path,
-                "artifact_id": intern_artifact(
-                    self._db, Artifact(digest, ArtifactKind.OUTPUT, path)
-                ),
-            }
-            for path, digest in finished.files.items()
-        ]
-        if rows:
-            self._db.execute(t.attempt_files.insert(), rows)
+            self._db.execute(table.insert(), rows)
 
     def _release_if_settled(self, attempt: Row[Any], now: datetime) -> None:
         if has_open_attempts(self._db, attempt.lease_id):
